@@ -1,0 +1,162 @@
+// Package gocmd runs the go command beside a repository, never inside it:
+// module files through -modfile, sources through -overlay, and the user's
+// GOFLAGS stripped of what would send a write into the tree or run a program
+// of the repository's choice.
+package gocmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrNoGo says that there is no go command.
+var ErrNoGo = errors.New("the go command was not found in PATH; install Go from https://go.dev/dl or add its bin folder to PATH")
+
+// Runner runs the go command. The zero value uses the process environment.
+type Runner struct {
+	Env     []string                                      // additional variables, "K=V"; they win over the process environment
+	Offline bool                                          // use the module cache alone
+	Trace   func(dir string, a []string, d time.Duration) // called after each run
+
+	once  sync.Once
+	flags string // GOFLAGS to set
+	err   error
+}
+
+// Error is a failed run of the go command, with what it printed.
+type Error struct {
+	Dir    string
+	Args   []string
+	Stderr string
+	Err    error
+}
+
+func (e *Error) Error() string {
+	msg := strings.TrimSpace(e.Stderr)
+	if msg == "" {
+		msg = e.Err.Error()
+	}
+	return fmt.Sprintf("go %s: %s", strings.Join(e.Args, " "), msg)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// stripped are the flags of GOFLAGS that are never passed on: the first three
+// because every run here sets its own, the last because it runs a program.
+var stripped = []string{"mod", "modfile", "overlay", "toolexec"}
+
+// cleanFlags returns GOFLAGS without the stripped flags. It is never empty:
+// an empty value would let the one of `go env -w` back in.
+func cleanFlags(goflags string) string {
+	var keep []string
+	for _, f := range strings.Fields(goflags) {
+		name, _, _ := strings.Cut(strings.TrimLeft(f, "-"), "=")
+		if !slices.Contains(stripped, name) {
+			keep = append(keep, f)
+		}
+	}
+	return strings.Join(append(keep, "-mod=readonly"), " ")
+}
+
+func (r *Runner) init(ctx context.Context) error {
+	r.once.Do(func() {
+		path, err := exec.LookPath("go")
+		if err != nil {
+			r.err = ErrNoGo
+			return
+		}
+		cmd := exec.CommandContext(ctx, path, "env", "GOFLAGS")
+		cmd.Env = append(os.Environ(), r.Env...)
+		cmd.Dir = os.TempDir() // no go.mod there can ask for another toolchain
+		out, err := cmd.Output()
+		if err != nil {
+			// An unparsable GOFLAGS is the user's to mend.
+			var stderr string
+			if x := (*exec.ExitError)(nil); errors.As(err, &x) {
+				stderr = string(x.Stderr)
+			}
+			r.err = &Error{Args: []string{"env", "GOFLAGS"}, Stderr: stderr, Err: err}
+			return
+		}
+		r.flags = cleanFlags(string(out))
+	})
+	return r.err
+}
+
+// Environ returns the environment of a run: for go/packages, which starts the
+// go command itself.
+func (r *Runner) Environ(ctx context.Context) ([]string, error) {
+	if err := r.init(ctx); err != nil {
+		return nil, err
+	}
+	env := append(os.Environ(), "GOFLAGS="+r.flags, "GO111MODULE=on")
+	if r.Offline {
+		env = append(env, "GOPROXY=off")
+	}
+	return append(env, r.Env...), nil
+}
+
+// With returns a runner with further environment variables.
+func (r *Runner) With(env ...string) *Runner {
+	return &Runner{Env: append(slices.Clone(r.Env), env...), Offline: r.Offline, Trace: r.Trace}
+}
+
+// Run runs the go command in dir and returns its standard output. A failure
+// is an *Error.
+func (r *Runner) Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	var stdout bytes.Buffer
+	stderr, err := r.start(ctx, dir, &stdout, args)
+	if err != nil {
+		return stdout.Bytes(), &Error{Dir: dir, Args: args, Stderr: stderr, Err: err}
+	}
+	return stdout.Bytes(), nil
+}
+
+// Combined runs the go command and returns all that it printed; failed says
+// that it exited with another status than zero. err is for runs that could
+// not be made at all.
+func (r *Runner) Combined(ctx context.Context, dir string, args ...string) (out string, failed bool, err error) {
+	var stdout bytes.Buffer
+	stderr, err := r.start(ctx, dir, &stdout, args)
+	out = stdout.String() + stderr
+	if x := (*exec.ExitError)(nil); errors.As(err, &x) && ctx.Err() == nil {
+		return out, true, nil
+	}
+	return out, false, err
+}
+
+func (r *Runner) start(ctx context.Context, dir string, stdout *bytes.Buffer, args []string) (string, error) {
+	env, err := r.Environ(ctx)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(env, "PWD="+dir)
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = stdout, &stderr
+	cmd.WaitDelay = 5 * time.Second
+	begin := time.Now()
+	err = cmd.Run()
+	if r.Trace != nil {
+		r.Trace(dir, args, time.Since(begin))
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return stderr.String(), err
+}
+
+// Version returns the version of the Go in use in dir, such as "go1.26.8".
+func (r *Runner) Version(ctx context.Context, dir string) (string, error) {
+	out, err := r.Run(ctx, dir, "env", "GOVERSION")
+	return strings.TrimSpace(string(out)), err
+}
