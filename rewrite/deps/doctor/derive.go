@@ -1,0 +1,200 @@
+package doctor
+
+import (
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/module"
+)
+
+// raises names, for modules that are known to import an old etcd, the first
+// version that does not; an empty one means that none is known.
+var raises = []struct{ prefix, module, version string }{
+	{"github.com/spf13/viper", "github.com/spf13/viper", "v1.8.1"},
+	{"github.com/bketelsen/crypt", "github.com/spf13/viper", "v1.8.1"},
+	{"github.com/xordataexchange/crypt", "github.com/spf13/viper", "v1.8.1"},
+	{"github.com/go-kit/kit", "github.com/go-kit/kit", "v0.12.0"},
+	{"k8s.io/apiserver", "k8s.io/apiserver", "v0.22.0"},
+	{"github.com/micro/go-micro", "", ""},
+	{"github.com/docker/libkv", "", ""},
+	{"github.com/abronan/valkeyrie", "", ""},
+}
+
+// raise says who pulls an old etcd in, and the version of it that no longer
+// does.
+func (f facts) raise() bool {
+	puller := f["puller"]
+	switch {
+	case f["own"] != "":
+		f["who"] = f["root"]
+		return true
+	case puller == "":
+		f["who"] = "Some package of the build"
+		return true
+	}
+	f["who"] = puller
+	for _, r := range raises {
+		if puller == r.prefix || strings.HasPrefix(puller, r.prefix+"/") {
+			if r.module != "" {
+				f["raise"] = r.module + "@" + r.version
+			}
+			break
+		}
+	}
+	return true
+}
+
+// privatePrefix guesses the pattern that GOPRIVATE would need for a module: the
+// owner on a shared host, the host otherwise.
+func privatePrefix(modpath string) string {
+	elems := strings.Split(modpath, "/")
+	switch elems[0] {
+	case "":
+		return ""
+	case "github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "gitee.com", "git.sr.ht":
+		if len(elems) > 1 {
+			return elems[0] + "/" + elems[1]
+		}
+	}
+	return elems[0]
+}
+
+// network completes the facts of an address that did not answer.
+func network(f facts) bool {
+	if f["url"] == "" {
+		f["url"] = f["url2"]
+	}
+	u, err := url.Parse(f["url"])
+	if err == nil && u.Host != "" {
+		f["host"] = u.Host
+		if m := proxyModule(u.Path); m.Path != "" && f["module"] == "" {
+			f["module"], f["version"] = m.Path, m.Version
+		}
+		if !strings.Contains(u.Path, "/@") && u.RawQuery == "" {
+			f["repo"] = u.Host + strings.TrimSuffix(u.Path, "/")
+		}
+	}
+	if f["module"] == "" && f["host"] != "" && f["repo"] != "" {
+		f["module"] = f["repo"]
+	}
+	if f["module"] != "" {
+		if f["repo"] == "" {
+			f["repo"] = repoOf(f["module"])
+		}
+		f["prefix"] = privatePrefix(f["module"])
+	}
+	return true
+}
+
+// repoOf returns the repository of a module on a host that is known for one
+// repository each host/owner/name, and the path itself otherwise.
+func repoOf(modpath string) string {
+	elems := strings.Split(modpath, "/")
+	if privatePrefix(modpath) != elems[0] && len(elems) > 3 {
+		return strings.Join(elems[:3], "/")
+	}
+	return modpath
+}
+
+// proxyModule reads the module and version from the path of a request of the
+// module proxy protocol: a proxy can live below any path.
+func proxyModule(p string) module.Version {
+	p = strings.TrimPrefix(p, "/")
+	before, after, ok := strings.Cut(p, "/@v/")
+	if !ok {
+		before, ok = strings.CutSuffix(p, "/@latest")
+		if !ok {
+			return module.Version{}
+		}
+	}
+	version := strings.TrimSuffix(after, path.Ext(after))
+	if after == "list" {
+		version = ""
+	}
+	elems := strings.Split(before, "/")
+	for i, e := range elems {
+		if host.MatchString(e) {
+			before = strings.Join(elems[i:], "/")
+			break
+		}
+	}
+	if s, err := module.UnescapePath(before); err == nil {
+		before = s
+	}
+	if s, err := module.UnescapeVersion(version); err == nil {
+		version = s
+	}
+	return module.Version{Path: before, Version: version}
+}
+
+// proxy completes the facts of a request that a module proxy answered with an
+// error.
+func proxy(f facts) bool {
+	raw := f["url"]
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	m := proxyModule(u.Path)
+	if m.Path == "" {
+		return false
+	}
+	f["module"], f["version"] = m.Path, m.Version
+	f["prefix"], f["repo"] = privatePrefix(m.Path), repoOf(m.Path)
+	if i := strings.Index(raw, "/@"); i >= 0 && u.Scheme != "file" {
+		f["list"] = raw[:i] + "/@v/list"
+	}
+	code, _ := strconv.Atoi(strings.Fields(f["status"] + " 0")[0])
+	switch code {
+	case 401, 407:
+		f["meaning"] = "the proxy wants a login: its address or a .netrc entry for its host has to carry one"
+	case 403:
+		f["meaning"] = "the proxy forbids the module, or has it not and says so in this way. The go command takes 403 for a final answer and does not go on to `direct`, as it would after 404 and 410; a list of proxies separated by | instead of commas does go on"
+	case 404, 410:
+		f["meaning"] = "the proxy has no such version: it was never published or is misspelt, it is private, or the proxy could not fetch it. After " + strconv.Itoa(code) + " the go command tries the next proxy of GOPROXY; this was the last"
+	case 400:
+		f["meaning"] = "the proxy takes the path or the version for malformed: versions start with v, and a path has a host"
+	case 429:
+		f["meaning"] = "the proxy was asked too often; it works again later"
+	default:
+		if code >= 500 {
+			f["meaning"] = "the proxy itself failed, or could not get the module from its origin"
+		} else {
+			f["meaning"] = "the proxy did not answer as the protocol wants"
+		}
+	}
+	return true
+}
+
+// goTooOld completes the facts of a Go that is too old.
+func goTooOld(f facts) bool {
+	what := f["what"]
+	if p, v, ok := strings.Cut(what, "@"); ok {
+		f["module"], f["version"] = p, v
+	}
+	if what == "" && f["module"] != "" {
+		f["what"] = strings.TrimSpace(f["module"] + " " + f["version"])
+	}
+	// Below 1.21 the text does not name the Go in use.
+	if f["running"] != "" && isNew(f["module"]) {
+		f["get"] = releaseFor(f["module"], f["version"], f["running"])
+	}
+	return true
+}
+
+// releaseFor names the newest release of the same line that a Go builds.
+func releaseFor(modpath, version, running string) string { return "" }
+
+// goAfter returns the Go minor version after one.
+func goAfter(v string) string {
+	n, err := strconv.Atoi(strings.TrimPrefix(v, "1."))
+	if err != nil {
+		return ""
+	}
+	return "1." + strconv.Itoa(n+1)
+}
+
+// home says where a package of etcd is now.
+func home(f facts) bool { return true }

@@ -1,0 +1,327 @@
+package doctor
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+)
+
+// known is a text that the go command, the compiler or a starting program
+// prints, and what it means.
+type known struct {
+	id       string
+	title    string
+	severity string
+	like     []string // patterns, see compile
+	// mind completes the facts of a match, or refuses it.
+	mind  func(f facts) bool
+	cause string   // a template, see fill
+	fix   []string // templates; a line with an unknown fact is left out
+	ref   string
+}
+
+// facts are the named groups of a match, and what is derived from them.
+type facts map[string]string
+
+// macros are the parts that patterns are made of. Paths and versions end
+// before punctuation that a sentence adds.
+var macros = strings.NewReplacer(
+	" ", `\s+`,
+	`<file>`, `(?P<file>[^\s"'()]+\.go):(?P<line>\d+)(?::\d+)?:?`,
+	`<path>`, `[\w.~!…-]+(?:/[\w.~!+-]+)*`,
+	`<ver>`, `v\d[\w.+-]*\w`,
+)
+
+// compile makes a regexp of a pattern: a space stands for any white space, so
+// that a text is found whether or not it was broken into lines; <file>, <path>
+// and <ver> stand for themselves, and a leading ^ for the start of a line.
+func compile(pattern string) *regexp.Regexp {
+	return regexp.MustCompile(`(?m)` + macros.Replace(pattern))
+}
+
+type compiled struct {
+	*known
+	res []*regexp.Regexp
+}
+
+// compileAll is called for each log: a doctor reads one log in its life, and
+// the table costs some milliseconds.
+func compileAll() []compiled {
+	var cs []compiled
+	for i := range texts {
+		c := compiled{known: &texts[i]}
+		for _, l := range c.like {
+			c.res = append(c.res, compile(l))
+		}
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+// Explain reads what a failed go command, or a program that it built, printed,
+// and returns a diagnosis for each known text. Unknown text gives none.
+func Explain(log io.Reader) ([]Diagnosis, error) {
+	b, err := io.ReadAll(log)
+	if err != nil {
+		return nil, fmt.Errorf("read log: %w", err)
+	}
+	all := compileAll()
+	text := decode(b)
+	ds := explain(all, read(text))
+	if p := unwrap(text); p != nil {
+		// Only what the log as it stands does not show: joined lines can
+		// mangle the names in them.
+		for _, d := range explain(all, p) {
+			if !slices.ContainsFunc(ds, func(have Diagnosis) bool { return have.ID == d.ID }) {
+				ds = append(ds, d)
+			}
+		}
+	}
+	return sorted(ds), nil
+}
+
+// explain matches all texts against a page. A text that stands earlier in the
+// table owns what it matched.
+func explain(all []compiled, p *page) []Diagnosis {
+	type found struct {
+		d   Diagnosis
+		off int
+	}
+	var ds []found
+	var taken [][2]int
+	for _, k := range all {
+		for _, re := range k.res {
+			for _, loc := range re.FindAllStringSubmatchIndex(p.text, -1) {
+				if slices.ContainsFunc(taken, func(t [2]int) bool { return loc[0] < t[1] && t[0] < loc[1] }) {
+					continue
+				}
+				f := facts{}
+				for i, name := range re.SubexpNames() {
+					if name != "" && loc[2*i] >= 0 {
+						f[name] = strings.TrimRight(strings.Join(strings.Fields(p.text[loc[2*i]:loc[2*i+1]]), " "), ".,;:")
+					}
+				}
+				chain := f.derive(p.text[:loc[0]])
+				if k.mind != nil && !k.mind(f) {
+					continue
+				}
+				taken = append(taken, [2]int{loc[0], loc[1]})
+				d := k.diagnose(f)
+				d.Evidence = []Evidence{p.evidence(f, chain, loc[0], loc[1])}
+				if i := slices.IndexFunc(ds, func(x found) bool {
+					return x.d.ID == d.ID && x.d.Cause == d.Cause && slices.Equal(x.d.Fix, d.Fix)
+				}); i >= 0 {
+					ds[i].off = min(ds[i].off, loc[0])
+					ds[i].d.Evidence = append(ds[i].d.Evidence, d.Evidence...)
+					continue
+				}
+				ds = append(ds, found{d, loc[0]})
+			}
+		}
+	}
+	slices.SortStableFunc(ds, func(a, b found) int { return a.off - b.off })
+	var out []Diagnosis
+	for _, x := range ds {
+		slices.SortStableFunc(x.d.Evidence, func(a, b Evidence) int { return a.LogLine - b.LogLine })
+		x.d.Evidence = trim(x.d.Evidence)
+		out = append(out, x.d)
+	}
+	return out
+}
+
+// trim drops repetitions: a build prints an error once for each package that
+// meets it.
+func trim(es []Evidence) []Evidence {
+	seen := map[string]bool{}
+	var out []Evidence
+	for _, e := range es {
+		key := strings.Join(e.Text, "\n")
+		if !seen[key] {
+			seen[key] = true
+			out = append(out, e)
+		}
+	}
+	const most = 8
+	if len(out) > most {
+		out = append(out[:most:most], Evidence{Text: []string{fmt.Sprintf("and %d more like these", len(out)-most)}})
+	}
+	return out
+}
+
+func (k *known) diagnose(f facts) Diagnosis {
+	d := Diagnosis{ID: k.id, Severity: k.severity, Ref: k.ref}
+	d.Title, _ = f.fill(k.title)
+	d.Cause, _ = f.fill(k.cause)
+	for _, line := range k.fix {
+		if s, ok := f.fill(line); ok {
+			d.Fix = append(d.Fix, s)
+		}
+	}
+	return d
+}
+
+var hole = regexp.MustCompile(`\{(\w+)(?:\|([^{}]*))?\}`)
+
+// fill puts facts into a template: {name}, or {name|text if unknown}. ok says
+// that nothing was missing.
+func (f facts) fill(template string) (s string, ok bool) {
+	ok = true
+	s = hole.ReplaceAllStringFunc(template, func(h string) string {
+		m := hole.FindStringSubmatch(h)
+		if v := f[m[1]]; v != "" {
+			return v
+		}
+		if !strings.Contains(h, "|") {
+			ok = false
+		}
+		return m[2]
+	})
+	return s, ok
+}
+
+// evidence cuts the matched lines out of the page, with the lines of the chain
+// before them.
+func (p *page) evidence(f facts, chain []string, from, to int) Evidence {
+	e := Evidence{Module: f["module"], Version: f["version"], Chain: chain, File: f["file"]}
+	fmt.Sscan(f["line"], &e.Line)
+	first, last := p.line(from), p.line(max(from, to-1))
+	e.LogLine = p.orig[first]
+	for _, l := range p.lines[first : last+1] {
+		if l != "" {
+			e.Text = append(e.Text, l)
+		}
+	}
+	const most = 12
+	if len(e.Text) > most {
+		e.Text = append(e.Text[:most:most], "...")
+	}
+	return e
+}
+
+// derive completes the facts of a match with what the text before it says: the
+// import or requirement chain that ends there, the module that a file is of.
+func (f facts) derive(before string) (chain []string) {
+	// A chain of a few hundred links is longer than any seen.
+	if len(before) > 32<<10 {
+		before = before[len(before)-32<<10:]
+	}
+	chain = chainBefore(before)
+	if len(chain) > 0 {
+		for _, last := range []string{f["pkg"], joinVersion(f["module"], f["version"])} {
+			if last != "" {
+				if chain[len(chain)-1] != last {
+					chain = append(chain, last)
+				}
+				break
+			}
+		}
+		if i := slices.IndexFunc(chain, isOld); i > 0 {
+			f["puller"] = chain[i-1]
+		} else if i == 0 {
+			f["own"] = "yes"
+		}
+		f["root"] = chain[0]
+	}
+	if file := f["file"]; file != "" {
+		f["file"] = strings.ReplaceAll(file, `\`, "/")
+		if m := moduleOf(f["file"]); m.Path != "" && f["module"] == "" {
+			f["module"], f["version"] = m.Path, m.Version
+		}
+	}
+	return chain
+}
+
+func joinVersion(path, version string) string {
+	if path == "" || version == "" {
+		return path
+	}
+	return path + "@" + version
+}
+
+var (
+	link = regexp.MustCompile(`(\S+)\s+(?:imports|tested by|requires)\s*$`)
+	// tail is what a line may hold before the text that was matched: the
+	// package or module that the message is about.
+	tail = regexp.MustCompile(`(?:^|\s)[^\s]+:\s*$`)
+)
+
+// chainBefore reads "a imports\n b tested by\n c imports\n" backwards from the
+// end of a text.
+func chainBefore(before string) []string {
+	var chain []string
+	before = strings.TrimRight(before, " \n")
+	if loc := tail.FindStringIndex(before); loc != nil && link.MatchString(before[:loc[0]]) {
+		before = before[:loc[0]]
+	}
+	for {
+		// The last link is in the last lines: a window keeps this linear.
+		cut := max(0, len(before)-600)
+		loc := link.FindStringSubmatchIndex(before[cut:])
+		if loc == nil {
+			break
+		}
+		chain = append(chain, before[cut+loc[2]:cut+loc[3]])
+		before = before[:cut+loc[0]]
+	}
+	slices.Reverse(chain)
+	return chain
+}
+
+var (
+	host      = regexp.MustCompile(`^[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}$`)
+	versionAt = regexp.MustCompile(`^([^@]+)@(v[0-9][^/]*)/`)
+)
+
+// moduleOf returns the module that a file of the module cache is of.
+func moduleOf(file string) module.Version {
+	_, rest, ok := strings.Cut(file, "pkg/mod/")
+	if !ok {
+		// A module cache elsewhere, or -trimpath: the path starts at the first
+		// element that can be a host name.
+		elems := strings.Split(file, "/")
+		i := slices.IndexFunc(elems, host.MatchString)
+		if i < 0 {
+			return module.Version{}
+		}
+		rest = strings.Join(elems[i:], "/")
+	}
+	m := versionAt.FindStringSubmatch(rest)
+	if m == nil {
+		return module.Version{}
+	}
+	path, err := module.UnescapePath(m[1])
+	if err != nil {
+		path = m[1]
+	}
+	version, err := module.UnescapeVersion(m[2])
+	if err != nil {
+		version = m[2]
+	}
+	return module.Version{Path: path, Version: version}
+}
+
+// isOld says whether a package path, or a file of the module cache, is of etcd
+// 3.4 or before.
+func isOld(path string) bool {
+	for _, root := range []string{"github.com/coreos/etcd", "go.etcd.io/etcd"} {
+		i := strings.Index(path, root)
+		if i < 0 {
+			continue
+		}
+		rest := path[i+len(root):]
+		if rest != "" && rest[0] != '/' && rest[0] != '@' && rest[0] != '.' {
+			continue // github.com/coreos/etcd-operator
+		}
+		return root == "github.com/coreos/etcd" || !isNew(path)
+	}
+	return false
+}
+
+var newModules = regexp.MustCompile(`go\.etcd\.io/etcd/(?:api|client|client/pkg|client/internal|pkg|raft|server|tests|etcdctl|etcdutl|cache)/v[23](?:$|[/@. ])`)
+
+// isNew says the same of the modules from 3.5 on.
+func isNew(path string) bool { return newModules.MatchString(path) }

@@ -1,0 +1,83 @@
+package deps
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// minimums asks the go command for the build list of the etcd modules alone:
+// the versions that the release itself selects. What is below them was never
+// tested with it.
+func (s *solver) minimums(ctx context.Context) error {
+	needed := map[string]string{}
+	for _, path := range s.Imports {
+		if m, ok := moduleOf(path); ok {
+			if v := atlas.Companion(m, s.release.Version); v != "" {
+				needed[m] = v
+			}
+		}
+	}
+	if len(needed) == 0 {
+		return nil
+	}
+	dir := filepath.Join(s.Scratch, "etcd")
+	f := new(modfile.File)
+	f.AddModuleStmt("etcd.alone")
+	f.AddGoStmt(s.release.Go)
+	for _, m := range sortedKeys(needed) {
+		f.AddNewRequire(m, needed[m], false)
+	}
+	b, err := f.Format()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), b, 0o666); err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	mods, err := s.modules(ctx, dir, "-mod=mod", "all")
+	if err != nil {
+		return s.unresolved(err)
+	}
+	for _, m := range mods {
+		s.min[m.Path] = m.Version
+	}
+	return nil
+}
+
+// modules lists modules with "go list -m", the main ones left out.
+func (s *solver) modules(ctx context.Context, dir string, args ...string) ([]module.Version, error) {
+	out, err := s.Go.Run(ctx, dir, append([]string{"list", "-m", "-json=Path,Version,Main"}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	var list []module.Version
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var m struct {
+			Path, Version string
+			Main          bool
+		}
+		if err := dec.Decode(&m); errors.Is(err, io.EOF) {
+			return list, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("go list -m: %w", err)
+		}
+		if !m.Main {
+			list = append(list, module.Version{Path: m.Path, Version: m.Version})
+		}
+	}
+}

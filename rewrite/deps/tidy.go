@@ -1,0 +1,326 @@
+package deps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// maxRounds bounds the search: each round adds one remedy, and no repository
+// seen needed more than a few.
+const maxRounds = 24
+
+// settle tidies the plan, mends what is known to go wrong, and checks that
+// the outcome is what was planned, until nothing is left to change.
+func (s *solver) settle(ctx context.Context) error {
+	var last error
+	for range maxRounds {
+		err := s.tidy(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			mended, rerr := s.remedy(ctx, err)
+			if rerr != nil {
+				return rerr
+			}
+			if !mended {
+				return s.unresolved(err)
+			}
+			last = err
+			continue
+		}
+		changed, err := s.keptPlan(ctx)
+		if err != nil {
+			return err
+		}
+		if !changed {
+			return nil
+		}
+	}
+	if last != nil {
+		return s.unresolved(last)
+	}
+	return &Unsolved{Release: s.release.Version, Cause: fmt.Sprintf("the plan did not settle in %d rounds", maxRounds),
+		Next: "run 'etcdshift doctor' and report the go.mod"}
+}
+
+// tidy writes the current plan to the scratch folder and tidies it there.
+func (s *solver) tidy(ctx context.Context) error {
+	b, err := s.render()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.modfile, b, 0o666); err != nil {
+		return err
+	}
+	sum := filepath.Join(s.Scratch, "go.sum")
+	if s.sum != nil {
+		err = os.WriteFile(sum, s.sum, 0o666)
+	} else if err = os.Remove(sum); errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	args := []string{"mod", "tidy", "-modfile=" + s.modfile}
+	if s.OverlayFile != "" {
+		args = append(args, "-overlay="+s.OverlayFile)
+	}
+	if s.compat != "" {
+		args = append(args, "-compat="+s.compat)
+	}
+	_, err = s.Go.Run(ctx, s.Dir, args...)
+	return err
+}
+
+// flags are the flags of a go command that reads the plan.
+func (s *solver) flags(more ...string) []string {
+	fl := []string{"-mod=readonly", "-modfile=" + s.modfile}
+	if s.OverlayFile != "" {
+		fl = append(fl, "-overlay="+s.OverlayFile)
+	}
+	return append(fl, more...)
+}
+
+// words returns what the go command printed, without its progress.
+func words(err error) string {
+	x := (*gocmd.Error)(nil)
+	if !errors.As(err, &x) {
+		return ""
+	}
+	var b strings.Builder
+	for line := range strings.Lines(x.Stderr) {
+		if !progressRE.MatchString(line) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+var progressRE = regexp.MustCompile(`^go: (downloading|finding|found|extracting) `)
+
+var (
+	ambiguousRE = regexp.MustCompile(`ambiguous import: found package (google\.golang\.org/genproto\S*) in multiple modules`)
+	compatRE    = regexp.MustCompile(`go mod tidy -compat=(1\.\d+)`)
+	raiseRE     = regexp.MustCompile(`requires go >= (\S+) \(running go`)
+)
+
+// remedy changes the plan by the known cure of a failed tidy. It reports
+// whether there was one.
+func (s *solver) remedy(ctx context.Context, failed error) (bool, error) {
+	text := words(failed)
+	if stop := s.stop(text); stop != nil {
+		return false, stop
+	}
+	if ambiguousRE.MatchString(text) && s.raiseGenproto("two modules have the packages of googleapis; from this version on they are in one") {
+		return true, nil
+	}
+	if m := compatRE.FindStringSubmatch(text); m != nil && s.compat == "" {
+		s.compat = m[1]
+		s.why["-compat"] = fmt.Sprintf("go %s would select other versions than go 1.16; 'go mod tidy -compat=%s' leaves the older Go out", m[1], m[1])
+		return true, nil
+	}
+	if s.restore(text) {
+		return true, nil
+	}
+	return false, nil
+}
+
+// raiseGenproto requires a genproto without the packages that were split off.
+func (s *solver) raiseGenproto(why string) bool {
+	if _, ok := s.set[genproto]; ok {
+		return false
+	}
+	s.set[genproto] = requirement{version: genprotoWhole, why: why}
+	delete(s.drop, requireKey(genproto))
+	return true
+}
+
+// restore puts back a replace that was dropped and turns out to be needed:
+// tidy fails and names its module.
+func (s *solver) restore(text string) bool {
+	for _, r := range s.before.Replace {
+		key := replaceKey(r.Old)
+		if _, dropped := s.drop[key]; !dropped || !mentions(text, r.Old.Path) {
+			continue
+		}
+		if s.min[r.Old.Path] != "" || atlas.IsEtcdModule(r.Old.Path) && !isOldRoot(r.Old.Path) {
+			continue // etcd itself needs it gone
+		}
+		delete(s.drop, key)
+		s.kept[key] = "another module in the build needs it: " + firstLine(text)
+		return true
+	}
+	return false
+}
+
+// mentions reports whether a text names a module, and not merely one whose
+// path begins alike.
+func mentions(text, path string) bool {
+	for i := 0; ; {
+		j := strings.Index(text[i:], path)
+		if j < 0 {
+			return false
+		}
+		i += j + len(path)
+		if i == len(text) || strings.IndexByte("@ :\n\t)\",", text[i]) >= 0 {
+			return true
+		}
+	}
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return strings.TrimPrefix(line, "go: ")
+}
+
+// stop recognises the failures that no other set of versions would mend.
+func (s *solver) stop(text string) error {
+	u := &Unsolved{Release: s.release.Version, Words: text}
+	switch {
+	case strings.Contains(text, "SECURITY ERROR") || strings.Contains(text, "checksum mismatch"):
+		u.Cause = "a downloaded module is not the one that was recorded before"
+		u.Next = "do not delete the line from go.sum before you know why: compare with a second machine or https://sum.golang.org, then run 'go clean -modcache' if the local copy is the wrong one"
+	case raiseRE.MatchString(text):
+		m := raiseRE.FindStringSubmatch(text)
+		u.Cause = "a module needs a newer Go"
+		u.Next = "install Go " + m[1] + " or newer, or set GOTOOLCHAIN=auto"
+	case strings.Contains(text, "module lookup disabled by GOPROXY=off"):
+		u.Cause = "a module is not in the module cache, and no network was allowed"
+		u.Next = "run once without --offline (or 'go mod download' of the module named above)"
+	default:
+		return nil
+	}
+	return u
+}
+
+// unresolved explains a failure of the go command that has no remedy.
+func (s *solver) unresolved(err error) error {
+	text := words(err)
+	if text == "" {
+		return err
+	}
+	if stop := s.stop(text); stop != nil {
+		return stop
+	}
+	u := &Unsolved{Release: s.release.Version, Words: text, Next: "run 'etcdshift doctor' for the cause"}
+	u.Chain, u.Needs = chainOf(text)
+	return u
+}
+
+var importsRE = regexp.MustCompile(`^(?:go: )?\t*(\S+) (?:imports|tested by)$`)
+
+// chainOf reads the import chain from tidy's message.
+func chainOf(text string) (chain []string, last string) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if m := importsRE.FindStringSubmatch(line); m != nil {
+			if strings.HasPrefix(line, "go: ") {
+				chain = nil
+			}
+			chain = append(chain, m[1])
+			continue
+		}
+		if len(chain) > 0 {
+			last, _, _ = strings.Cut(strings.TrimSpace(line), ":")
+			return append(chain, last), last
+		}
+	}
+	return nil, ""
+}
+
+// keptPlan looks at what tidy made of the plan. It reports whether the plan
+// was changed and has to be tidied again.
+func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
+	build, err := s.modules(ctx, s.Dir, s.flags("all")...)
+	if err != nil {
+		return false, s.unresolved(err)
+	}
+	version := map[string]string{}
+	for _, m := range build {
+		version[m.Path] = m.Version
+	}
+	for _, m := range build {
+		want := atlas.Companion(m.Path, s.release.Version)
+		if want == "" || want == m.Version || !isSplit(m.Path) {
+			continue
+		}
+		if semver.Compare(m.Version, want) < 0 {
+			if _, ok := s.set[m.Path]; !ok {
+				s.set[m.Path] = requirement{version: want, why: "all etcd modules have one release"}
+				changed = true
+			}
+			continue
+		}
+		return false, s.pushed(ctx, m, want)
+	}
+	if changed {
+		return true, nil
+	}
+	// A build below what etcd asks for is the work of an exclude.
+	for _, e := range s.before.Exclude {
+		p := e.Mod.Path
+		if _, ok := s.drop[excludeKey(e.Mod)]; ok || s.min[p] == "" || version[p] == "" {
+			continue
+		}
+		if semver.Compare(version[p], s.min[p]) < 0 {
+			s.drop[excludeKey(e.Mod)] = fmt.Sprintf("with it the build selects %s, below the %s that etcd %s needs", version[p], s.min[p], s.release.Version)
+			changed = true
+		}
+	}
+	if changed {
+		return true, nil
+	}
+	// tidy can settle on an old genproto without the modules that were split
+	// off, and only the compiler would notice.
+	if v := version[genproto]; v != "" && semver.Compare(v, genprotoSplit) < 0 && s.min[genproto+"/googleapis/rpc"] != "" {
+		if s.raiseGenproto("an older one shadows google.golang.org/genproto/googleapis/rpc, which grpc needs") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// pushed explains an etcd module that the build selects above the release.
+func (s *solver) pushed(ctx context.Context, m module.Version, want string) error {
+	u := &Unsolved{Release: s.release.Version, Needs: versioned(m), Cause: fmt.Sprintf("%s is selected, above %s", versioned(m), want)}
+	if by := s.requirers(ctx)[m]; len(by) > 0 {
+		u.Module = by[0]
+		u.Cause = fmt.Sprintf("%s requires %s, above %s", by[0], versioned(m), want)
+	}
+	u.Next = fmt.Sprintf("choose a release at least as new with --target %s, or lower the module that asks for it", m.Version)
+	return u
+}
+
+// requirers returns who requires each module version in the plan's graph.
+func (s *solver) requirers(ctx context.Context) map[module.Version][]string {
+	out, err := s.Go.Run(ctx, s.Dir, append([]string{"mod", "graph"}, "-modfile="+s.modfile)...)
+	if err != nil {
+		return nil
+	}
+	by := map[module.Version][]string{}
+	for line := range strings.Lines(string(out)) {
+		from, to, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok {
+			continue
+		}
+		p, v, _ := strings.Cut(to, "@")
+		k := module.Version{Path: p, Version: v}
+		if !slices.Contains(by[k], from) {
+			by[k] = append(by[k], from)
+		}
+	}
+	return by
+}
