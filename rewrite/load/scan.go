@@ -1,0 +1,315 @@
+// Package load finds out what is in a repository: its modules, the Go files
+// that mention etcd, the packages and build configurations that hold them,
+// and their types.
+//
+// Loading is lazy at each step. A byte scan comes first: a repository without
+// etcd costs one read of its files. The go command then lists the packages
+// (through go/packages; nothing is compiled, cgo does not run), and only those
+// that matter are type-checked, from source. Function bodies of dependencies
+// are dropped after parsing. Dependencies that do not compile are no obstacle:
+// the types of what they declare still resolve.
+package load
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// Tree is a repository as a scan sees it.
+type Tree struct {
+	Root    string // absolute
+	Modules []*Module
+	GoFiles int      // number of Go files, vendor and testdata left out
+	Unbuilt []string // Go files below testdata and the like that mention etcd, relative to Root
+	Work    string   // go.work in effect, absolute; "" for none
+}
+
+// Module is a Go module of the repository.
+type Module struct {
+	Dir    string // absolute
+	Rel    string // slash-separated, relative to Root; "." for the root
+	Path   string
+	Go     string // go directive, "" when there is none
+	Vendor bool   // has vendor/modules.txt
+	Etcd   bool   // a file imports etcd, or go.mod names an old etcd module
+	Files  []*Source
+}
+
+// Source is a Go file that mentions etcd or gRPC.
+type Source struct {
+	Name    string // slash-separated, relative to the root of the tree
+	Path    string // absolute
+	Etcd    bool   // imports an etcd package
+	Old     bool   // imports one by an old path
+	GRPC    bool   // imports a gRPC or gogo package
+	Mention bool   // an old path stands elsewhere in the file
+	Err     error  // the import clause does not parse
+}
+
+// Errors of Scan.
+var (
+	ErrNotDir    = errors.New("not a directory")
+	ErrNoGoFiles = errors.New("no Go files")
+)
+
+// Scan reads the tree below root. Folders that the go command does not look
+// into (.git, _x, node_modules) are left out; vendor is not the repository's
+// own source.
+func Scan(ctx context.Context, root string) (*Tree, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	if root, err = filepath.EvalSymlinks(root); err != nil {
+		return nil, err
+	}
+	st, err := os.Stat(root)
+	if err != nil {
+		return nil, err
+	}
+	if !st.IsDir() {
+		return nil, fmt.Errorf("%s: %w; name the folder of the repository", root, ErrNotDir)
+	}
+	t := &Tree{Root: root}
+	var mods, files []string
+	var unbuilt []string
+	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			if p == root {
+				return err
+			}
+			return nil // unreadable folders hold nothing that could be built
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if p == root {
+				return ctx.Err()
+			}
+			if name[0] == '.' || name == "node_modules" || name == "vendor" {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		switch {
+		case name == "go.mod":
+			mods = append(mods, p)
+		case strings.HasSuffix(name, ".go"):
+			if ignoredDir(root, p) {
+				unbuilt = append(unbuilt, p)
+			} else {
+				files = append(files, p)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.GoFiles = len(files)
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: %w", root, ErrNoGoFiles)
+	}
+	for _, p := range mods {
+		if ignoredDir(root, p) {
+			continue
+		}
+		m, err := readModule(root, p)
+		if err != nil {
+			return nil, err
+		}
+		t.Modules = append(t.Modules, m)
+	}
+	// Files belong to the module of the nearest folder above them.
+	slices.SortFunc(t.Modules, func(a, b *Module) int { return strings.Compare(a.Dir, b.Dir) })
+	found, err := readSources(ctx, root, files)
+	if err != nil {
+		return nil, err
+	}
+	var loose []*Source
+	for _, s := range found {
+		m := t.moduleOf(s.Path)
+		if m == nil {
+			loose = append(loose, s)
+			continue
+		}
+		m.Files = append(m.Files, s)
+		m.Etcd = m.Etcd || s.Etcd
+	}
+	if len(loose) > 0 {
+		// Not in any module: a repository from before modules, or a folder of
+		// one that lies above it.
+		t.Modules = append(t.Modules, &Module{Dir: root, Rel: ".", Files: loose, Etcd: slices.ContainsFunc(loose, func(s *Source) bool { return s.Etcd })})
+	}
+	dead, err := readSources(ctx, root, unbuilt)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range dead {
+		if s.Old {
+			t.Unbuilt = append(t.Unbuilt, s.Name)
+		}
+	}
+	t.Work = findWork(root)
+	return t, nil
+}
+
+// ignoredDir says whether a file lies in a folder that the go command leaves
+// out of patterns.
+func ignoredDir(root, p string) bool {
+	rel, _ := filepath.Rel(root, filepath.Dir(p))
+	for _, e := range strings.Split(filepath.ToSlash(rel), "/") {
+		if e == "testdata" || strings.HasPrefix(e, "_") {
+			return true
+		}
+	}
+	return false
+}
+
+func findWork(root string) string {
+	if w := os.Getenv("GOWORK"); w == "off" {
+		return ""
+	} else if w != "" {
+		return w
+	}
+	for d := root; ; d = filepath.Dir(d) {
+		p := filepath.Join(d, "go.work")
+		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() {
+			return p
+		}
+		if d == filepath.Dir(d) {
+			return ""
+		}
+	}
+}
+
+func readModule(root, p string) (*Module, error) {
+	data, err := os.ReadFile(p)
+	if err != nil {
+		return nil, err
+	}
+	m := &Module{Dir: filepath.Dir(p)}
+	rel, _ := filepath.Rel(root, m.Dir)
+	m.Rel = filepath.ToSlash(rel)
+	m.Path = modfile.ModulePath(data)
+	// Lax: a go.mod that names unknown directives is the go command's to
+	// refuse, not a reason to see nothing.
+	if f, err := modfile.ParseLax(p, data, nil); err == nil {
+		if f.Go != nil {
+			m.Go = f.Go.Version
+		}
+		for _, r := range f.Require {
+			if _, layout, ok := atlas.Canonical(r.Mod.Path); ok && layout != atlas.LayoutSplit {
+				m.Etcd = true
+			}
+		}
+	}
+	_, err = os.Stat(filepath.Join(m.Dir, "vendor", "modules.txt"))
+	m.Vendor = err == nil
+	return m, nil
+}
+
+func (t *Tree) moduleOf(p string) *Module {
+	var best *Module
+	for _, m := range t.Modules {
+		if strings.HasPrefix(p, m.Dir+string(filepath.Separator)) && (best == nil || len(m.Dir) > len(best.Dir)) {
+			best = m
+		}
+	}
+	return best
+}
+
+// needles say that a file is worth parsing.
+var needles = [][]byte{[]byte("etcd"), []byte("go.etcd.io/"), []byte("google.golang.org/grpc"), []byte("gogo/protobuf")}
+
+// readSources reads files and returns those that mention what matters.
+func readSources(ctx context.Context, root string, files []string) ([]*Source, error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	const batch = 64
+	out := make([][]*Source, (len(files)+batch-1)/batch)
+	pool := sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	for i := range out {
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			buf := pool.Get().(*bytes.Buffer)
+			defer pool.Put(buf)
+			for _, p := range files[i*batch : min((i+1)*batch, len(files))] {
+				buf.Reset()
+				f, err := os.Open(p)
+				if err != nil {
+					if errors.Is(err, fs.ErrNotExist) { // a dangling link
+						continue
+					}
+					return err
+				}
+				_, err = buf.ReadFrom(f)
+				f.Close()
+				if err != nil {
+					return err
+				}
+				if s := readSource(root, p, buf.Bytes()); s != nil {
+					out[i] = append(out[i], s)
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(out...), nil
+}
+
+func readSource(root, p string, data []byte) *Source {
+	if !slices.ContainsFunc(needles, func(n []byte) bool { return bytes.Contains(data, n) }) {
+		return nil
+	}
+	rel, _ := filepath.Rel(root, p)
+	s := &Source{Name: filepath.ToSlash(rel), Path: p}
+	f, err := parser.ParseFile(token.NewFileSet(), p, data, parser.ImportsOnly)
+	if err != nil {
+		s.Err = err
+	}
+	if f == nil {
+		return s
+	}
+	for _, spec := range f.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			continue
+		}
+		if _, layout, ok := atlas.Canonical(path); ok {
+			s.Etcd = true
+			s.Old = s.Old || layout != atlas.LayoutSplit
+		}
+		if path == "google.golang.org/grpc" || strings.HasPrefix(path, "google.golang.org/grpc/") || strings.HasPrefix(path, "github.com/gogo/protobuf/") {
+			s.GRPC = true
+		}
+	}
+	for _, r := range atlas.OldRoots() {
+		s.Mention = s.Mention || bytes.Contains(data, []byte(r+"/"))
+	}
+	if !s.Etcd && !s.GRPC && !s.Mention && s.Err == nil {
+		return nil
+	}
+	return s
+}

@@ -1,0 +1,164 @@
+package report
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
+
+// JSON writes the whole model.
+func JSON(w io.Writer, r *Run) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(r)
+}
+
+// Headline says in one line how a run ended.
+func (r *Run) Headline() string {
+	if r.Status == Nothing {
+		return fmt.Sprintf("nothing to do: %d Go files, none with an old etcd import", r.GoFiles)
+	}
+	s := fmt.Sprintf("etcd %s: %s; %d edits in %d files", cmp.Or(r.Release, r.Line), r.Status, r.edits(), len(r.Files))
+	if n := r.Left(); n > 0 {
+		s += fmt.Sprintf("; %d findings for a person", n)
+	}
+	return s
+}
+
+func (r *Run) edits() int {
+	n := 0
+	for _, c := range r.Changes {
+		n += len(c.Edits)
+	}
+	return n
+}
+
+// Text writes the report for people.
+func Text(w io.Writer, r *Run, applied bool) error {
+	var b strings.Builder
+	if r.Status == Nothing {
+		b.WriteString(r.Headline() + "\n")
+		notes(&b, r)
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
+	if r.From != "" {
+		fmt.Fprintf(&b, "from etcd %s", r.From)
+		if r.FromFile != "" {
+			fmt.Fprintf(&b, " (%s)", r.FromFile)
+		}
+		fmt.Fprintf(&b, " to %s", cmp.Or(r.Release, r.Line))
+	} else {
+		fmt.Fprintf(&b, "to etcd %s", cmp.Or(r.Release, r.Line))
+	}
+	if r.Reason != "" {
+		b.WriteString(": " + r.Reason)
+	}
+	b.WriteString("\n")
+	for _, s := range r.Steps {
+		fmt.Fprintf(&b, "  stepped down from %s\n", s)
+	}
+	if len(r.Changes) > 0 {
+		b.WriteString("\nsource\n")
+		byRule := map[string][2]int{}
+		for _, c := range r.Changes {
+			n := byRule[c.Rule]
+			byRule[c.Rule] = [2]int{n[0] + 1, n[1] + len(c.Edits)}
+		}
+		for _, id := range slices.Sorted(maps.Keys(byRule)) {
+			fmt.Fprintf(&b, "  %-28s %4d changes\n", id, byRule[id][0])
+		}
+	}
+	for _, m := range r.Modules {
+		if len(m.Changes) > 0 {
+			name := "go.mod"
+			if m.Dir != "." {
+				name = m.Dir + "/go.mod"
+			}
+			fmt.Fprintf(&b, "\n%s\n", name)
+			folded := 0
+			for _, c := range m.Changes {
+				if c.Indirect {
+					folded++
+					continue
+				}
+				fmt.Fprintf(&b, "  %s: %s\n", c.What, c.Why)
+			}
+			if folded > 0 {
+				fmt.Fprintf(&b, "  and %d lines that follow from these\n", folded)
+			}
+		}
+		if m.Error != "" {
+			fmt.Fprintf(&b, "\n%s\n  %s\n", m.Path, strings.ReplaceAll(m.Error, "\n", "\n  "))
+		}
+		proof(&b, m)
+	}
+	findings(&b, r)
+	notes(&b, r)
+	b.WriteString("\n" + r.Headline())
+	switch {
+	case applied:
+		b.WriteString("; written (etcdshift undo takes it back)")
+	case len(r.Files) > 0:
+		b.WriteString("; nothing written")
+	}
+	b.WriteString("\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func proof(b *strings.Builder, m Module) {
+	if m.Proof.Level == "" {
+		return
+	}
+	p := m.Proof
+	switch m.Status {
+	case Proved:
+		fmt.Fprintf(b, "\n%s: go build and go vet pass in %s\n", m.Path, strings.Join(p.Configs, "; "))
+	default:
+		fmt.Fprintf(b, "\n%s: %d problems before, %d after, %d of them new, in %s\n", m.Path, len(p.Before), len(p.Known)+len(p.New), len(p.New), strings.Join(p.Configs, "; "))
+		for _, pr := range p.New {
+			fmt.Fprintf(b, "  %s\n", strings.ReplaceAll(pr.String(), "\n", "\n    "))
+		}
+	}
+}
+
+// Findings writes what is left for a person.
+func Findings(w io.Writer, r *Run) {
+	var b strings.Builder
+	findings(&b, r)
+	io.WriteString(w, b.String())
+}
+
+func findings(b *strings.Builder, r *Run) {
+	for _, sev := range []edit.Severity{edit.Manual, edit.Review, edit.Note} {
+		title := [...]string{"good to know", "to review: compiles, and may behave differently", "left for a person"}[sev]
+		first := true
+		for _, f := range r.Findings {
+			if f.Severity != sev {
+				continue
+			}
+			if first {
+				fmt.Fprintf(b, "\n%s\n", title)
+				first = false
+			}
+			fmt.Fprintf(b, "  %s:%d:%d: %s (%s)\n", f.File, f.Line, f.Col, strings.ReplaceAll(f.Message, "\n", "\n    "), f.Rule)
+			if f.Advice != "" {
+				fmt.Fprintf(b, "    %s\n", strings.ReplaceAll(f.Advice, "\n", "\n    "))
+			}
+		}
+	}
+}
+
+func notes(b *strings.Builder, r *Run) {
+	if n := len(r.Unbuilt); n > 0 {
+		fmt.Fprintf(b, "\n%d Go files below testdata or _ folders mention old etcd and were left as they are, the first: %s\n", n, r.Unbuilt[0])
+	}
+}
