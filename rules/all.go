@@ -4,4 +4,22 @@ package rules
 // the same bytes, the earlier one has them.
 var All = []*Rule{
 	importPath,
+
+	// Configuration of clients and of embedded servers.
+
+	// Calls, types and fakes of the client.
+
+	// Naming and discovery.
+
+	// Tests, snapshots and server packages.
+
+	// Messages without gogo/protobuf, from 3.7.
+
+	// gRPC.
+
+	// Client v2.
+
+	// Behaviour that changes without a compile error.
+
+	// Whatever is left: moved, renamed and removed symbols.
 }

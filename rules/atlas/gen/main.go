@@ -18,7 +18,7 @@ import (
 func main() {
 	src := flag.String("src", "gen", "folder of the source tables")
 	out := flag.String("out", "tables", "folder to write the tables to")
-	only := flag.String("only", "", "comma-separated steps to run instead of all: modules, paths, releases")
+	only := flag.String("only", "", "comma-separated steps to run instead of all: modules, paths, releases, symbols, breaks")
 	flag.Parse()
 	if err := run(*src, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "atlas:", err)
@@ -36,6 +36,8 @@ var steps = []step{
 	{"modules", (*gen).writeModules},
 	{"paths", (*gen).writePaths},
 	{"releases", (*gen).writeReleases},
+	{"symbols", (*gen).writeSymbols},
+	{"breaks", (*gen).writeBreaks},
 }
 
 // gen is one run of the generator.
