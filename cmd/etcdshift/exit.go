@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/etcdshift/etcdshift/rewrite"
+	"github.com/etcdshift/etcdshift/rewrite/load"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0 // done, or nothing to do
+	exitFailed = 1 // could not do it
+	exitUsage  = 2 // the command line was wrong
+	exitNeeded = 3 // diff, check: changes are needed
+	exitLeft   = 4 // applied or planned, and findings are left for a person
+)
+
+// usageError is a command line that was not understood.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// exit is an exit code without a message.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// code prints an error and returns the exit code for it.
+func code(err error, stderr io.Writer) int {
+	var e exit
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &e):
+		return int(e)
+	}
+	fmt.Fprintf(stderr, "etcdshift: %v\n", err)
+	var u usageError
+	if errors.As(err, &u) || errors.Is(err, rewrite.ErrTarget) || errors.Is(err, load.ErrNotDir) {
+		fmt.Fprintln(stderr, "run 'etcdshift --help' for usage")
+		return exitUsage
+	}
+	return exitFailed
+}

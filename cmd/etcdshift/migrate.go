@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdshift/etcdshift/rewrite"
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/journal"
+	"github.com/etcdshift/etcdshift/rewrite/report"
+)
+
+func migrateCommand() *cobra.Command {
+	var f planFlags
+	var allowDirty, allowUnproved bool
+	c := &cobra.Command{
+		Use:   "migrate [flags] [dir]",
+		Short: "Plan, prove and apply the migration of a repository",
+		Example: `  etcdshift migrate                     # this folder, to the newest etcd that it builds with
+  etcdshift migrate --target 3.5 ./svc`,
+		RunE: func(c *cobra.Command, args []string) error {
+			opt, err := f.options(c, args)
+			if err != nil {
+				return err
+			}
+			if err := recoverTree(c, opt.Dir); err != nil {
+				return err
+			}
+			if !allowDirty {
+				if err := rewrite.Clean(c.Context(), opt.Dir); err != nil {
+					return err
+				}
+			}
+			p, err := rewrite.Make(c.Context(), opt)
+			if err != nil {
+				return err
+			}
+			applyErr := p.Apply(allowUnproved)
+			if err := f.print(c, p, applyErr == nil); err != nil {
+				return err
+			}
+			switch {
+			case applyErr != nil:
+				return applyErr
+			case p.Left() > 0:
+				return exit(exitLeft)
+			}
+			return nil
+		},
+	}
+	f.register(c)
+	f.registerFormat(c)
+	c.Flags().BoolVar(&allowDirty, "allow-dirty", false, "write even if the git tree has uncommitted changes")
+	c.Flags().BoolVar(&allowUnproved, "allow-unproved", false, "write even what would break a package that builds today")
+	return c
+}
+
+func diffCommand() *cobra.Command {
+	var f planFlags
+	c := &cobra.Command{
+		Use:   "diff [flags] [dir]",
+		Short: "Print the migration as a diff for git apply; write nothing",
+		RunE: func(c *cobra.Command, args []string) error {
+			opt, err := f.options(c, args)
+			if err != nil {
+				return err
+			}
+			p, err := rewrite.Make(c.Context(), opt)
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprint(c.OutOrStdout(), edit.Diff(p.Writes)); err != nil {
+				return err
+			}
+			report.Findings(c.ErrOrStderr(), &p.Run)
+			fmt.Fprintln(c.ErrOrStderr(), p.Headline())
+			return needed(p)
+		},
+	}
+	f.register(c)
+	return c
+}
+
+func checkCommand() *cobra.Command {
+	var f planFlags
+	c := &cobra.Command{
+		Use:   "check [flags] [dir]",
+		Short: "Print what a migration would have to do; write nothing",
+		RunE: func(c *cobra.Command, args []string) error {
+			opt, err := f.options(c, args)
+			if err != nil {
+				return err
+			}
+			p, err := rewrite.Make(c.Context(), opt)
+			if err != nil {
+				return err
+			}
+			if err := f.print(c, p, false); err != nil {
+				return err
+			}
+			return needed(p)
+		},
+	}
+	f.register(c)
+	f.registerFormat(c)
+	return c
+}
+
+// needed is the exit status of a command that only looks.
+func needed(p *rewrite.Plan) error {
+	switch {
+	case len(p.Writes) > 0:
+		return exit(exitNeeded)
+	case p.Left() > 0:
+		return exit(exitLeft)
+	}
+	return nil
+}
+
+func undoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "undo [dir]",
+		Short: "Take the last migrate back, byte for byte",
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := recoverTree(c, dirOf(args)); err != nil {
+				return err
+			}
+			s, err := journal.Undo(dirOf(args))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(c.OutOrStdout(), s)
+			return nil
+		},
+	}
+}
+
+// recoverTree finishes or rolls back what a killed run left.
+func recoverTree(c *cobra.Command, dir string) error {
+	o, err := journal.Recover(dir)
+	if err != nil {
+		return err
+	}
+	if o.Action != journal.Nothing {
+		fmt.Fprintln(c.ErrOrStderr(), o)
+	}
+	return nil
+}

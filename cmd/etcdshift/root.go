@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdshift/etcdshift/rewrite"
+	"github.com/etcdshift/etcdshift/rewrite/report"
+	"github.com/etcdshift/etcdshift/rewrite/verify"
+)
+
+// run runs etcdshift and returns its exit code. stdout carries the result,
+// stderr the progress.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	cmd := newRoot()
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	return code(cmd.ExecuteContext(ctx), stderr)
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "etcdshift",
+		Short: "Move a Go repository to a current etcd client",
+		Long: `etcdshift moves a Go repository from any old etcd client
+(github.com/coreos/etcd, go.etcd.io/etcd, go.etcd.io/etcd/v3) to
+go.etcd.io/etcd/client/v3: source, go.mod, go.sum and vendor together, proved
+by go build and go vet before a byte of the tree changes.
+
+Exit status: 0 done or nothing to do; 1 could not do it; 2 usage; 3 changes
+are needed (diff, check); 4 applied or planned, with findings left for a
+person.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(migrateCommand(), diffCommand(), checkCommand(), undoCommand(), rulesCommand())
+	for _, c := range root.Commands() {
+		if c.Args == nil {
+			c.Args = cobra.MaximumNArgs(1)
+		}
+		args := c.Args
+		c.Args = func(c *cobra.Command, a []string) error {
+			if err := args(c, a); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	return root
+}
+
+// planFlags are the flags of every command that plans.
+type planFlags struct {
+	target, goPolicy, verify, format, from string
+	rules, skip, tags                      []string
+	offline, verbose                       bool
+}
+
+func (f *planFlags) register(c *cobra.Command) {
+	fs := c.Flags()
+	fs.StringVar(&f.target, "target", "auto", "etcd to move to: auto, 3.5, 3.6, 3.7, or a release such as v3.6.16")
+	fs.StringVar(&f.from, "from", "", "etcd release that the code was written for (default: read from go.mod or the lock file)")
+	fs.StringVar(&f.goPolicy, "go", "raise", "go directive: raise (as the release needs) or keep")
+	fs.StringVar(&f.verify, "verify", "vet", "proof: none, build, vet, or test (runs the repository's tests)")
+	fs.StringSliceVar(&f.rules, "rules", nil, "run only these rules")
+	fs.StringSliceVar(&f.skip, "skip-rules", nil, "leave these rules out")
+	fs.StringSliceVar(&f.tags, "tags", nil, "build tags")
+	fs.BoolVar(&f.offline, "offline", false, "plan from the module cache alone")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "say more")
+}
+
+// registerFormat adds --format, for commands whose result is a report.
+func (f *planFlags) registerFormat(c *cobra.Command) {
+	c.Flags().StringVar(&f.format, "format", "text", "output: text or json")
+}
+
+// print writes the report of a plan to standard output.
+func (f *planFlags) print(c *cobra.Command, p *rewrite.Plan, applied bool) error {
+	switch f.format {
+	case "text":
+		return report.Text(c.OutOrStdout(), &p.Run, applied)
+	case "json":
+		return report.JSON(c.OutOrStdout(), &p.Run)
+	}
+	return usageError{fmt.Errorf("--format %s: must be text or json", f.format)}
+}
+
+// options turns flags and arguments into the options of a plan.
+func (f *planFlags) options(c *cobra.Command, args []string) (rewrite.Options, error) {
+	level, err := verify.ParseLevel(f.verify)
+	if err != nil {
+		return rewrite.Options{}, usageError{err}
+	}
+	if f.goPolicy != "raise" && f.goPolicy != "keep" {
+		return rewrite.Options{}, usageError{fmt.Errorf("--go %s: must be raise or keep", f.goPolicy)}
+	}
+	return rewrite.Options{
+		Dir: dirOf(args), Target: f.target, From: f.from, KeepGo: f.goPolicy == "keep", Verify: level,
+		Rules: f.rules, Skip: f.skip, Tags: f.tags, Offline: f.offline,
+		Progress: func(format string, a ...any) { fmt.Fprintf(c.ErrOrStderr(), format+"\n", a...) },
+	}, nil
+}
+
+func dirOf(args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return "."
+}

@@ -1,0 +1,74 @@
+package rewrite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/etcdshift/etcdshift/rewrite/journal"
+	"github.com/etcdshift/etcdshift/rewrite/report"
+)
+
+// ErrUnproved says that a plan would break what builds today.
+var ErrUnproved = errors.New("the plan is not proved: something that builds today would not build after it; nothing was written")
+
+// DirtyError says that a git tree has changes that are not committed.
+type DirtyError struct{ Files []string }
+
+func (e *DirtyError) Error() string {
+	shown := e.Files
+	more := ""
+	if len(shown) > 10 {
+		more = fmt.Sprintf("\n\tand %d more", len(shown)-10)
+		shown = shown[:10]
+	}
+	return fmt.Sprintf("the git tree has changes that are not committed:\n\t%s%s\ncommit or stash them, or pass --allow-dirty", strings.Join(shown, "\n\t"), more)
+}
+
+// Clean says whether the git tree that holds dir has no uncommitted changes
+// of tracked files below dir; a folder outside git is clean. It fails with a
+// *DirtyError. git runs without hooks and without a file-system monitor, which
+// the repository's configuration could otherwise name.
+func Clean(ctx context.Context, dir string) error {
+	cmd := exec.CommandContext(ctx, "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false",
+		"status", "--porcelain", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules", "--", ".")
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if errors.Is(err, exec.ErrNotFound) || strings.Contains(stderr.String(), "not a git repository") {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("git status in %s: %s", dir, strings.TrimSpace(stderr.String()))
+	}
+	var files []string
+	for f := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
+		if len(f) > 3 {
+			files = append(files, f[3:])
+		}
+	}
+	if len(files) > 0 {
+		return &DirtyError{files}
+	}
+	return nil
+}
+
+// Apply writes the plan: all files or none. force also writes a plan that
+// would break what builds today.
+func (p *Plan) Apply(force bool) error {
+	if len(p.Writes) == 0 {
+		return nil
+	}
+	switch p.Status {
+	case report.Worse, report.Unresolved:
+		if !force {
+			return ErrUnproved
+		}
+	}
+	return journal.Apply(p.Root, p.Writes, journal.Meta{Command: "migrate", Target: "etcd " + p.Release, Time: time.Now()})
+}

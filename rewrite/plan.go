@@ -1,0 +1,420 @@
+// Package rewrite plans the migration of a repository, proves the plan and
+// applies it.
+//
+// Make computes everything beside the tree: it loads what matters, runs the
+// rules, settles imports, solves the module files and lets the compiler judge
+// the result through -overlay and -modfile. A Plan is a value; only its Apply
+// writes.
+package rewrite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/deps"
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
+	"github.com/etcdshift/etcdshift/rewrite/load"
+	"github.com/etcdshift/etcdshift/rewrite/report"
+	"github.com/etcdshift/etcdshift/rewrite/verify"
+	"github.com/etcdshift/etcdshift/rules"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// Options of Make. The zero value plans the repository in the current folder
+// for the newest line, proved with go build and go vet.
+type Options struct {
+	Dir     string
+	Target  string       // "auto", a line such as "3.6", or a release such as "v3.6.16"; "" is auto
+	From    string       // etcd release that the code was written for; "" to find out
+	KeepGo  bool         // never raise the go directive
+	Verify  verify.Level // None leaves the plan unverified
+	Rules   []string     // run only these; nil for all
+	Skip    []string     // leave these out
+	Tags    []string     // build tags
+	Offline bool
+	Go      *gocmd.Runner
+	// Progress is told what is going on, one line at a time; nil for nobody.
+	Progress func(format string, args ...any)
+}
+
+// Plan is a migration, computed and not applied.
+type Plan struct {
+	report.Run
+	Writes []edit.FileChange // every file that changes, sorted by path
+}
+
+// ErrTarget says that --target was not understood.
+var ErrTarget = errors.New("must be auto, 3.5, 3.6, 3.7 or a release such as v3.6.16")
+
+// targets reads Options.Target: the lines to try, best first, and the exact
+// release, if one was named.
+func targets(s string) (lines []atlas.Line, release string, err error) {
+	switch {
+	case s == "" || s == "auto":
+		lines = atlas.Lines()
+		slices.Reverse(lines)
+		return lines, "", nil
+	case slices.Contains(atlas.Lines(), atlas.Line(s)):
+		return []atlas.Line{atlas.Line(s)}, "", nil
+	}
+	if l, ok := atlas.LineOf(s); ok {
+		return []atlas.Line{l}, s, nil
+	}
+	return nil, "", fmt.Errorf("--target %s: %w", s, ErrTarget)
+}
+
+// Make plans the migration of a repository.
+func Make(ctx context.Context, opt Options) (*Plan, error) {
+	if opt.Go == nil {
+		opt.Go = &gocmd.Runner{}
+	}
+	if opt.Offline {
+		opt.Go.Offline = true
+	}
+	if opt.Progress == nil {
+		opt.Progress = func(string, ...any) {}
+	}
+	lines, release, err := targets(opt.Target)
+	if err != nil {
+		return nil, err
+	}
+	list, err := rules.Select(opt.Rules, opt.Skip)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := load.Scan(ctx, opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(tree.Modules, func(m *load.Module) bool { return m.Etcd }) {
+		return &Plan{Run: report.Run{Root: tree.Root, Status: report.Nothing, GoFiles: tree.GoFiles, Unbuilt: tree.Unbuilt}}, nil
+	}
+	scratch, err := os.MkdirTemp("", "etcdshift-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(scratch)
+	pl := &planner{opt: opt, tree: tree, rules: list, scratch: scratch}
+	if err := pl.load(ctx); err != nil {
+		return nil, err
+	}
+	var best *Plan
+	var steps []string
+	for i, line := range lines {
+		opt.Progress("planning for etcd %s", line)
+		p, err := pl.plan(ctx, line, release)
+		var none *deps.NoRelease
+		switch {
+		case errors.As(err, &none) && i+1 < len(lines):
+			steps = append(steps, fmt.Sprintf("%s: %v", line, err))
+			continue
+		case errors.As(err, &none) && best != nil:
+			steps = append(steps, fmt.Sprintf("%s: %v", line, err))
+		case err != nil:
+			return nil, err
+		case best == nil || p.Status.Better(best.Status):
+			best = p
+		}
+		if best.Status == report.Proved || best.Status == report.Nothing || best.Status == report.Unverified {
+			break
+		}
+		if i+1 < len(lines) {
+			steps = append(steps, fmt.Sprintf("%s: %s", line, p.summary()))
+		}
+	}
+	best.Steps = steps
+	return best, nil
+}
+
+// summary says in one line why a plan is not proved.
+func (p *Plan) summary() string {
+	for _, m := range p.Modules {
+		if m.Error != "" {
+			first, _, _ := strings.Cut(m.Error, "\n")
+			return first
+		}
+	}
+	for _, m := range p.Modules {
+		if len(m.Proof.New) > 0 {
+			return fmt.Sprintf("%d problems are left, the first: %s", len(m.Proof.New), m.Proof.New[0])
+		}
+	}
+	return string(p.Status)
+}
+
+// planner holds what does not depend on the target.
+type planner struct {
+	opt      Options
+	tree     *load.Tree
+	rules    []*rules.Rule
+	scratch  string
+	from     string
+	fromFile string
+	modules  []*module
+	sources  map[string]*load.Source // by name
+	dirs     int
+	baseline map[*module][]verify.Problem
+}
+
+// module is a module that is to be migrated.
+type module struct {
+	*load.Module
+	res *load.Result
+}
+
+func (pl *planner) dir(name string) (string, error) {
+	pl.dirs++
+	d := filepath.Join(pl.scratch, fmt.Sprintf("%d-%s", pl.dirs, name))
+	return d, os.Mkdir(d, 0o755)
+}
+
+func (pl *planner) load(ctx context.Context) error {
+	pl.sources = map[string]*load.Source{}
+	pl.from = pl.opt.From
+	for _, m := range pl.tree.Modules {
+		if !m.Etcd {
+			continue
+		}
+		for _, s := range m.Files {
+			pl.sources[s.Name] = s
+		}
+		pl.opt.Progress("loading %s", m.Dir)
+		res, err := load.Load(ctx, pl.tree, m, load.Options{
+			Go: pl.opt.Go, Tags: pl.opt.Tags,
+			OldModFile: func(ctx context.Context, dir string) (string, error) {
+				d, err := pl.dir("old")
+				if err != nil {
+					return "", err
+				}
+				return deps.OldModFile(ctx, pl.opt.Go, dir, d)
+			},
+		})
+		if err != nil {
+			return err
+		}
+		pl.modules = append(pl.modules, &module{m, res})
+		if pl.from == "" {
+			if v, where, err := deps.SourceRelease(m.Dir); err == nil {
+				pl.from, pl.fromFile = v, path.Join(m.Rel, where)
+			}
+		}
+	}
+	pl.baseline = map[*module][]verify.Problem{}
+	return nil
+}
+
+// plan computes the migration for one target line.
+func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*Plan, error) {
+	p := &Plan{Run: report.Run{
+		Root: pl.tree.Root, Line: string(line), From: pl.from, FromFile: pl.fromFile,
+		Unbuilt: pl.tree.Unbuilt, GoFiles: pl.tree.GoFiles, Status: report.Nothing,
+	}}
+	target := rules.Target{Line: line, Version: release}
+	if r, ok := atlas.FindRelease(release); ok {
+		target.GRPC = r.GRPC
+	} else if r, ok := atlas.FindRelease(atlas.Newest(line)); ok {
+		target.GRPC = r.GRPC
+	}
+	var packages []*load.Package
+	for _, m := range pl.modules {
+		packages = append(packages, m.res.Packages...)
+		for _, pr := range m.res.Problems {
+			p.Findings = append(p.Findings, loadFinding(m, pr))
+		}
+	}
+	src, err := Rewrite(target, pl.from, packages, pl.rules)
+	if err != nil {
+		return nil, err
+	}
+	p.Changes = src.Changes
+	p.Findings = append(p.Findings, src.Findings...)
+	rewritten := src.After
+	for name, after := range rewritten {
+		st, err := os.Stat(filepath.Join(pl.tree.Root, filepath.FromSlash(name)))
+		if err != nil {
+			return nil, err
+		}
+		p.Writes = append(p.Writes, edit.FileChange{Path: name, Before: src.Before[name], After: after, Mode: st.Mode()})
+	}
+	// Module files, those that others replace by path first.
+	ov, err := pl.newOverlay(rewritten)
+	if err != nil {
+		return nil, err
+	}
+	solved := map[*module]*deps.Result{}
+	for _, m := range pl.modules {
+		rm := report.Module{Dir: m.Rel, Path: m.Path, Aside: m.res.ModFile != ""}
+		if m.Path == "" {
+			rm.Status, rm.Error = report.Unresolved, deps.ErrNoModule.Error()
+			p.Modules = append(p.Modules, rm)
+			continue
+		}
+		pl.opt.Progress("solving the versions of %s", m.Path)
+		d, err := pl.dir("mod")
+		if err != nil {
+			return nil, err
+		}
+		overlay, err := ov.file(d)
+		if err != nil {
+			return nil, err
+		}
+		req := deps.Request{
+			Go: pl.opt.Go, Dir: m.Dir, Scratch: d, OverlayFile: overlay,
+			Imports: etcdImports(m, rewritten), Line: line, Version: release, KeepGo: pl.opt.KeepGo,
+		}
+		res, err := deps.Solve(ctx, req)
+		var unsolved *deps.Unsolved
+		switch {
+		case errors.As(err, &unsolved):
+			rm.Status, rm.Error = report.Unresolved, err.Error()
+			p.Findings = append(p.Findings, edit.Finding{
+				Rule: "go-mod", Severity: edit.Manual, File: path.Join(m.Rel, "go.mod"), Line: 1, Col: 1,
+				Message: firstLine(err.Error()), Advice: unsolved.Next,
+			})
+			p.Modules = append(p.Modules, rm)
+			continue
+		case err != nil:
+			return nil, err
+		}
+		solved[m] = res
+		release = res.Release // one release for the whole repository
+		p.Release, p.Reason = res.Release, res.Reason
+		for _, c := range res.Changes {
+			rm.Changes = append(rm.Changes, report.ModChange(c))
+		}
+		for _, f := range res.Findings {
+			f.File = path.Join(m.Rel, f.File)
+			p.Findings = append(p.Findings, f)
+		}
+		files := res.Files()
+		if m.Vendor {
+			pl.opt.Progress("refreshing the vendor folder of %s", m.Path)
+			vendored, err := []edit.FileChange(nil), error(nil)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, vendored...)
+		}
+		for _, f := range files {
+			f.Path = path.Join(m.Rel, f.Path)
+			p.Writes = append(p.Writes, f)
+			if base := path.Base(f.Path); base == "go.mod" || base == "go.sum" {
+				ov.set(filepath.Join(pl.tree.Root, filepath.FromSlash(f.Path)), f.After)
+			}
+		}
+		p.Modules = append(p.Modules, rm)
+	}
+	slices.SortFunc(p.Writes, func(a, b edit.FileChange) int { return strings.Compare(a.Path, b.Path) })
+	for _, w := range p.Writes {
+		add, del := edit.Stat(w.Before, w.After)
+		p.Files = append(p.Files, report.File{Path: w.Path, Added: add, Removed: del, Created: w.Created(), Deleted: w.Deleted()})
+	}
+	if err := pl.prove(ctx, p, ov, solved); err != nil {
+		return nil, err
+	}
+	p.Findings = edit.SortFindings(p.Findings)
+	return p, nil
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return s
+}
+
+// loadFinding turns what kept code from being understood into a finding.
+func loadFinding(m *module, pr load.Problem) edit.Finding {
+	f := edit.Finding{
+		Rule: "load", Severity: edit.Manual, Tier: edit.Syntax, File: pr.File, Line: pr.Line, Col: pr.Col,
+		Message: pr.Message, Advice: "mend the file and run etcdshift again; it was left as it is",
+	}
+	if f.File == "" {
+		f.File = path.Join(m.Rel, "go.mod")
+		f.Severity = edit.Review
+		f.Advice = "types could not be used; import paths and names decided"
+	}
+	return f
+}
+
+// etcdImports lists the etcd packages that a module imports after the change,
+// by their new paths.
+func etcdImports(m *module, rewritten map[string][]byte) []string {
+	seen := map[string]bool{}
+	for _, s := range m.Files {
+		data, ok := rewritten[s.Name]
+		if !ok {
+			if !s.Etcd {
+				continue
+			}
+			var err error
+			if data, err = os.ReadFile(s.Path); err != nil {
+				continue
+			}
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), s.Name, data, parser.ImportsOnly)
+		if f == nil || err != nil {
+			continue
+		}
+		for _, spec := range f.Imports {
+			p, _ := strconv.Unquote(spec.Path.Value)
+			if _, layout, ok := atlas.Canonical(p); ok && layout == atlas.LayoutSplit {
+				seen[p] = true
+			}
+		}
+	}
+	var out []string
+	for p := range seen {
+		out = append(out, p)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// overlay is the set of files that stand in for those of the tree.
+type overlay struct {
+	dir     string
+	replace map[string]string // absolute path → file that stands in
+	n       int
+}
+
+func (pl *planner) newOverlay(rewritten map[string][]byte) (*overlay, error) {
+	d, err := pl.dir("overlay")
+	if err != nil {
+		return nil, err
+	}
+	o := &overlay{dir: d, replace: map[string]string{}}
+	for name, data := range rewritten {
+		if err := o.set(filepath.Join(pl.tree.Root, filepath.FromSlash(name)), data); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// set puts a file over the one at an absolute path.
+func (o *overlay) set(file string, data []byte) error {
+	o.n++
+	p := filepath.Join(o.dir, fmt.Sprintf("%d-%s", o.n, filepath.Base(file)))
+	o.replace[file] = p
+	return os.WriteFile(p, data, 0o644)
+}
+
+// file writes the overlay for the -overlay flag into a folder.
+func (o *overlay) file(dir string) (string, error) {
+	data, err := json.Marshal(map[string]any{"Replace": o.replace})
+	if err != nil {
+		return "", err
+	}
+	p := filepath.Join(dir, "overlay.json")
+	return p, os.WriteFile(p, data, 0o644)
+}

@@ -1,0 +1,146 @@
+package rewrite
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/deps"
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/report"
+	"github.com/etcdshift/etcdshift/rewrite/verify"
+)
+
+// prove lets the compiler judge a plan, module by module, and sets the status
+// of the modules and of the plan. Each problem that is left and that no
+// finding covers becomes a finding of its own.
+func (pl *planner) prove(ctx context.Context, p *Plan, ov *overlay, solved map[*module]*deps.Result) error {
+	for i, m := range pl.modules {
+		rm := &p.Modules[i]
+		switch res := solved[m]; {
+		case rm.Status == report.Unresolved:
+		case len(p.Writes) == 0 && p.onlyNotes():
+			rm.Status = report.Nothing
+		case pl.opt.Verify == verify.None:
+			rm.Status = report.Unverified
+		default:
+			if err := pl.proveModule(ctx, p, rm, m, ov, res); err != nil {
+				return err
+			}
+		}
+		if p.Status.Better(rm.Status) {
+			p.Status = rm.Status
+		}
+	}
+	return nil
+}
+
+func (p *Plan) onlyNotes() bool { return p.Left() == 0 }
+
+func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, m *module, ov *overlay, res *deps.Result) error {
+	pl.opt.Progress("proving %s with go build and go vet", m.Path)
+	d, err := pl.dir("prove")
+	if err != nil {
+		return err
+	}
+	// The main module's own go.mod comes through -modfile, not the overlay.
+	overlay, err := ov.file(d)
+	if err != nil {
+		return err
+	}
+	req := verify.Request{
+		Go: pl.opt.Go.With("GOWORK=off"), Dir: m.Dir, Mod: "mod", ModFile: res.ModFile, Overlay: overlay,
+		Level: pl.opt.Verify, Configs: configs(m),
+	}
+	rm.Proof.Level = pl.opt.Verify.String()
+	for _, c := range req.Configs {
+		rm.Proof.Configs = append(rm.Proof.Configs, c.Name)
+	}
+	after, err := verify.Run(ctx, req)
+	if err != nil {
+		return err
+	}
+	if len(after) == 0 {
+		rm.Status = report.Proved
+		return nil
+	}
+	before, err := pl.before(ctx, m)
+	if err != nil {
+		return err
+	}
+	rm.Proof.Before = before
+	rm.Proof.Known, rm.Proof.New = verify.Diff(before, after)
+	rm.Status = judge(rm.Proof)
+	for _, pr := range append(rm.Proof.Known, rm.Proof.New...) {
+		pl.cover(p, m, pr)
+	}
+	return nil
+}
+
+// judge says how a plan with problems left compares with what was before.
+func judge(p report.Proof) report.Status {
+	if len(p.New) == 0 {
+		return report.NoWorse
+	}
+	all := false // the module did not load at all, so every package was broken
+	broken := map[string]bool{}
+	for _, b := range p.Before {
+		broken[b.Package] = true
+		all = all || b.Package == "" && b.File == ""
+	}
+	for _, n := range p.New {
+		if !all && !broken[n.Package] {
+			return report.Worse
+		}
+	}
+	return report.Incomplete
+}
+
+// before checks the tree as it is, once.
+func (pl *planner) before(ctx context.Context, m *module) ([]verify.Problem, error) {
+	if ps, ok := pl.baseline[m]; ok {
+		return ps, nil
+	}
+	pl.opt.Progress("checking what was broken before in %s", m.Path)
+	req := verify.Request{Go: pl.opt.Go, Dir: m.Dir, Mod: "readonly", Level: pl.opt.Verify, Configs: configs(m)}
+	if m.Vendor {
+		req.Mod = "vendor"
+	}
+	ps, err := verify.Run(ctx, req)
+	pl.baseline[m] = ps
+	return ps, err
+}
+
+func configs(m *module) []verify.Config {
+	var out []verify.Config
+	for _, c := range m.res.Configs {
+		out = append(out, verify.Config{Name: c.String(), Env: c.Env(), Tags: c.Tags})
+	}
+	return out
+}
+
+// cover adds a finding for a problem that none covers yet.
+func (pl *planner) cover(p *Plan, m *module, pr verify.Problem) {
+	f := edit.Finding{Rule: "compile", Severity: edit.Manual, Line: 1, Col: 1, Message: pr.Message, Advice: "no rule knows this; change it by hand"}
+	if pr.File == "" || strings.HasPrefix(pr.File, "../") || path.IsAbs(pr.File) {
+		f.File = path.Join(m.Rel, "go.mod")
+		f.Message = pr.String()
+		f.Advice = fmt.Sprintf("a dependency is in the way; `etcdshift doctor %s` explains what requires it", m.Rel)
+		p.Findings = append(p.Findings, f)
+		return
+	}
+	f.File, f.Line, f.Col = path.Join(m.Rel, pr.File), pr.Line, pr.Col
+	for _, w := range p.Writes {
+		if w.Path == f.File {
+			f.Line = edit.OldLine(w.Before, w.After, pr.Line)
+		}
+	}
+	for _, o := range p.Findings {
+		if o.File == f.File && o.Severity == edit.Manual && o.Line <= f.Line && f.Line <= max(o.Line, o.EndLine) {
+			return
+		}
+	}
+	f.EndLine = f.Line
+	p.Findings = append(p.Findings, f)
+}

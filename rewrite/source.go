@@ -1,0 +1,86 @@
+package rewrite
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/load"
+	"github.com/etcdshift/etcdshift/rules"
+)
+
+// Sources is what the rules make of Go files.
+type Sources struct {
+	Changes  []edit.Change // those that fit together
+	Findings []edit.Finding
+	Before   map[string][]byte // of every file that was looked at, by name
+	After    map[string][]byte // of those that change
+}
+
+// Rewrite runs rules over packages and settles the result: changes are merged,
+// imports follow, and a file that gofmt left alone before is formatted again.
+func Rewrite(target rules.Target, from string, packages []*load.Package, list []*rules.Rule) (*Sources, error) {
+	s := &Sources{Before: map[string][]byte{}, After: map[string][]byte{}}
+	var changes []edit.Change
+	for _, lp := range packages {
+		rp := &rules.Package{Path: lp.Path, Fset: lp.Fset, Types: lp.Types, Info: lp.Info, Tier: lp.Tier}
+		for _, f := range lp.Files {
+			s.Before[f.Name] = f.Src
+			rp.Files = append(rp.Files, &rules.File{Name: f.Name, Src: f.Src, AST: f.AST})
+		}
+		r := rules.Run(target, from, rp, list)
+		changes = append(changes, r.Changes...)
+		s.Findings = append(s.Findings, r.Findings...)
+	}
+	var conflicts []edit.Conflict
+	s.Changes, conflicts = edit.Merge(changes)
+	for _, c := range conflicts {
+		s.Findings = append(s.Findings, s.conflict(c))
+	}
+	s.Findings = edit.SortFindings(s.Findings)
+	return s, s.settle()
+}
+
+func (s *Sources) conflict(c edit.Conflict) edit.Finding {
+	before := s.Before[c.At.File][:c.At.Start]
+	return edit.Finding{
+		Rule: c.Lost.Rule, Severity: edit.Manual, Tier: c.Lost.Tier, File: c.At.File, Start: c.At.Start, End: c.At.End,
+		Line: 1 + bytes.Count(before, []byte("\n")), Col: c.At.Start - bytes.LastIndexByte(before, '\n'),
+		Message: fmt.Sprintf("%s: not done here, since %s rewrites the same code", c.Lost.Message, c.Kept.Rule),
+		Advice:  "apply the plan and run etcdshift again",
+	}
+}
+
+// settle turns changes into the new bytes of files: edits, then imports, then
+// gofmt where the file was formatted before.
+func (s *Sources) settle() error {
+	adds := map[string][]edit.Import{}
+	for _, c := range s.Changes {
+		for _, i := range c.Imports {
+			adds[i.File] = append(adds[i.File], i)
+		}
+	}
+	for name, es := range edit.ByFile(edit.Edits(s.Changes)) {
+		src := s.Before[name]
+		es, err := edit.Imports(name, src, es, adds[name], rules.PackageName)
+		if err != nil {
+			return fmt.Errorf("%s: the rewritten file does not parse, which is a defect of a rule: %w", name, err)
+		}
+		after, err := edit.Apply(src, es)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		// A file that gofmt leaves alone stays one: imports sorted, columns
+		// aligned. Any other keeps its own layout.
+		if clean, err := format.Source(src); err == nil && bytes.Equal(clean, src) {
+			if after, err = format.Source(after); err != nil {
+				return fmt.Errorf("%s: the rewritten file does not parse, which is a defect of a rule: %w", name, err)
+			}
+		}
+		if !bytes.Equal(after, src) {
+			s.After[name] = after
+		}
+	}
+	return nil
+}
