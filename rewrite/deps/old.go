@@ -2,9 +2,9 @@ package deps
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"golang.org/x/mod/modfile"
@@ -72,14 +72,6 @@ func OldModFile(ctx context.Context, run *gocmd.Runner, dir, scratch string) (st
 	}
 	fixInvalid(f)
 	f.Cleanup()
-	out, err := f.Format()
-	if err != nil {
-		return "", err
-	}
-	name := filepath.Join(scratch, "go.mod")
-	if err := os.WriteFile(name, out, 0o666); err != nil {
-		return "", err
-	}
 	sum, err := readOptional(filepath.Join(dir, "go.sum"))
 	if err != nil {
 		return "", err
@@ -92,13 +84,35 @@ func OldModFile(ctx context.Context, run *gocmd.Runner, dir, scratch string) (st
 	if run == nil {
 		run = new(gocmd.Runner)
 	}
-	// Fills the copies, so that the next command can read them as they are.
-	_, err = run.With("GOWORK=off").Run(ctx, dir, "list", "-mod=mod", "-modfile="+name, "-e", "-deps", "-test", "-f", "{{.ImportPath}}", "./...")
-	if x := (*gocmd.Error)(nil); errors.As(err, &x) {
-		return "", err
+	run = run.With("GOWORK=off")
+	name := filepath.Join(scratch, "go.mod")
+	for {
+		f.Cleanup()
+		out, err := f.Format()
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(name, out, 0o666); err != nil {
+			return "", err
+		}
+		// Fills the copies, so that the next command can read them as they are.
+		_, err = run.Run(ctx, dir, "list", "-mod=mod", "-modfile="+name, "-e", "-deps", "-test", "-f", "{{.ImportPath}}", "./...")
+		if err == nil {
+			return name, nil
+		}
+		// One module that cannot be had keeps the go command from reading any:
+		// without it, only its packages are missing.
+		m := cannotHaveRE.FindStringSubmatch(words(err))
+		if m == nil || !slices.ContainsFunc(f.Require, func(r *modfile.Require) bool { return r.Mod.Path == m[1] }) {
+			return "", err
+		}
+		if err := f.DropRequire(m[1]); err != nil {
+			return "", err
+		}
 	}
-	return name, err
 }
+
+var cannotHaveRE = regexp.MustCompile(`(?m)^go: (\S+)@\S+: (?:reading |invalid version: |unrecognized import path |Get |module lookup disabled)`)
 
 // fixInvalid puts a resolvable version where a requirement names a release of
 // etcd as go.mod cannot: from 3.4 on its module path has no versions above 1,

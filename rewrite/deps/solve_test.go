@@ -3,6 +3,8 @@ package deps
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,5 +77,112 @@ func TestSolveWithoutGoModSaysHowToMakeOne(t *testing.T) {
 	_, err := Solve(context.Background(), m.req)
 	if !errors.Is(err, ErrNoModule) || !strings.Contains(err.Error(), "go mod init") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestSourceReleaseReadsEveryKindOfLockFile(t *testing.T) {
+	for _, tt := range []struct{ name, file, content, version, where string }{
+		{"tag", "go.mod", "module m\n\nrequire github.com/coreos/etcd v3.3.13+incompatible\n", "v3.3.13", "go.mod:3"},
+		{"tag without incompatible", "go.mod", "module m\n\nrequire github.com/coreos/etcd v3.3.13\n", "v3.3.13", "go.mod:3"},
+		{"pseudo-version of a tag", "go.mod", "module m\n\nrequire go.etcd.io/etcd v0.0.0-20200520232829-54ba9589114f\n", "v3.4.9", "go.mod:3"},
+		{"pseudo-version by date", "go.mod", "module m\n\nrequire go.etcd.io/etcd v0.5.0-alpha.5.0.20200910180754-dd1b699fc489\n", "v3.4.13", "go.mod:3"},
+		{"impossible version", "go.mod", "module m\n\nrequire go.etcd.io/etcd v3.4.14+incompatible\n", "v3.4.14", "go.mod:3"},
+		{"replaced", "go.mod", "module m\n\nrequire go.etcd.io/etcd v3.4.15+incompatible\n\nreplace go.etcd.io/etcd => go.etcd.io/etcd v0.0.0-20200520232829-54ba9589114f\n", "v3.4.9", "go.mod:5"},
+		{"main branch before 3.4", "go.mod", "module m\n\nrequire go.etcd.io/etcd v0.0.0-20190501000000-000000000000\n", "v3.4.0-pre", "go.mod:3"},
+		{"commit after a release", "go.mod", "module m\n\nrequire github.com/coreos/etcd v3.2.10-0.20171201000000-000000000000+incompatible\n", "v3.2.10", "go.mod:3"},
+		{"between the layouts", "go.mod", "module m\n\nrequire go.etcd.io/etcd/v3 v3.3.0-rc.0.0.20200518175753-732df43cf85b\n", "v3.5.0-pre", "go.mod:3"},
+		{"today's", "go.mod", "module m\n\nrequire go.etcd.io/etcd/client/v3 v3.5.4\n", "v3.5.4", "go.mod:3"},
+		{"old before today's", "go.mod", "module m\n\nrequire (\n\tgo.etcd.io/etcd/api/v3 v3.5.4\n\tgithub.com/coreos/etcd v3.3.10+incompatible\n)\n", "v3.3.10", "go.mod:5"},
+		{"go.sum", "go.sum", "github.com/coreos/etcd v3.3.10+incompatible h1:x\ngithub.com/coreos/etcd v3.3.27+incompatible/go.mod h1:x\n", "v3.3.10", "go.sum:1"},
+		{"vendor", "vendor/modules.txt", "# a.b/c v1.0.0\n# github.com/coreos/etcd v3.3.18+incompatible\n## explicit\n", "v3.3.18", "vendor/modules.txt:2"},
+		{"dep", "Gopkg.lock", "[[projects]]\n  name = \"github.com/coreos/etcd\"\n  revision = \"0000000000000000000000000000000000000000\"\n  version = \"v3.2.6\"\n", "v3.2.6", "Gopkg.lock:4"},
+		{"glide", "glide.lock", "imports:\n- name: github.com/coreos/etcd\n  version: 694728c496e22dfa5719c78ff23cc982e15bcb2f\n  subpackages:\n  - clientv3\n", "v3.2.10", "glide.lock:3"},
+		{"godep", "Godeps/Godeps.json", `{"Deps": [{"ImportPath": "github.com/coreos/etcd/client", "Comment": "v3.1.0-rc.1-2-gabc", "Rev": "0000000000000000000000000000000000000000"}]}`, "v3.1.0", "Godeps/Godeps.json:1"},
+		{"govendor", "vendor/vendor.json", "{\"package\": [\n{\"path\": \"github.com/coreos/etcd/clientv3\", \"revision\": \"0000000000000000000000000000000000000000\", \"revisionTime\": \"2017-10-10T00:00:00Z\"}]}", "v3.2.9", "vendor/vendor.json:2"},
+		{"own version", "vendor/github.com/coreos/etcd/version/version.go", "package version\n\nvar (\n\tVersion = \"3.2.9\"\n)\n", "v3.2.9", "vendor/github.com/coreos/etcd/version/version.go:4"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, tt.file), []byte(tt.content))
+			v, where, err := SourceRelease(dir)
+			if v != tt.version || where != tt.where || err != nil {
+				t.Errorf("got %q at %q, %v; want %q at %q", v, where, err, tt.version, tt.where)
+			}
+		})
+	}
+	if _, _, err := SourceRelease(t.TempDir()); !errors.Is(err, ErrNoSource) {
+		t.Errorf("of an empty folder: %v", err)
+	}
+}
+
+func TestOldModFileMakesAnUnresolvableModuleReadable(t *testing.T) {
+	m := newModule(t, `
+-- go.mod --
+module example.com/old
+
+go 1.13
+
+require (
+	github.com/coreos/etcd v3.3.13+incompatible
+	git.example.invalid/private v1.0.0
+)
+-- main.go --
+`+strings.ReplaceAll(legacyMain, "go.etcd.io/etcd/", "github.com/coreos/etcd/"))
+	name, err := OldModFile(context.Background(), m.req.Go, m.dir, m.req.Scratch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, failed := m.run(nil, "vet", "-mod=readonly", "-modfile="+name, "."); failed {
+		t.Errorf("the old code does not type-check:\n%s", out)
+	}
+	m.untouched()
+}
+
+func TestVendorListsWhatChangesAside(t *testing.T) {
+	m := newModule(t, "-- go.mod --\nmodule example.com/v\n\ngo 1.21\n\nrequire go.etcd.io/etcd/client/v3 v3.5.13\n-- main.go --\n"+clientMain+
+		"-- vendor/modules.txt --\n# go.etcd.io/etcd/client/v3 v3.5.13\n## explicit\n-- vendor/gone.example/x/x.go --\npackage x\n")
+	res := m.solve()
+	changes, err := Vendor(context.Background(), m.req, res)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.untouched()
+	got := map[string]string{}
+	for _, c := range changes {
+		switch {
+		case c.Created():
+			got[c.Path] = "created"
+		case c.Deleted():
+			got[c.Path] = "deleted"
+		default:
+			got[c.Path] = "changed"
+		}
+		if c.Perm()&0o600 != 0o600 {
+			t.Errorf("%s has mode %v", c.Path, c.Mode)
+		}
+	}
+	for name, want := range map[string]string{
+		"vendor/modules.txt":                          "changed",
+		"vendor/gone.example/x/x.go":                  "deleted",
+		"vendor/go.etcd.io/etcd/client/v3/client.go":  "created",
+		"vendor/google.golang.org/grpc/clientconn.go": "created",
+	} {
+		if got[name] != want {
+			t.Errorf("%s: %q, want %q", name, got[name], want)
+		}
+	}
+	// Written to the tree, the plan builds from its vendor folder.
+	for _, c := range append(changes, res.Files()...) {
+		name := filepath.Join(m.dir, c.Path)
+		if c.After == nil {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		write(t, name, c.After)
+	}
+	if out, failed := m.run(nil, "build", "-mod=vendor", "-o", os.DevNull, "./..."); failed {
+		t.Errorf("does not build from vendor:\n%s", out)
 	}
 }

@@ -31,13 +31,13 @@ type facts map[string]string
 // before punctuation that a sentence adds.
 var macros = strings.NewReplacer(
 	" ", `\s+`,
-	`<file>`, `(?P<file>[^\s"'()]+\.go):(?P<line>\d+)(?::\d+)?:?`,
+	`<src>`, `(?P<file>[^\s"'()]+\.go):(?P<line>\d+)(?::\d+)?:?`,
 	`<path>`, `[\w.~!…-]+(?:/[\w.~!+-]+)*`,
 	`<ver>`, `v\d[\w.+-]*\w`,
 )
 
 // compile makes a regexp of a pattern: a space stands for any white space, so
-// that a text is found whether or not it was broken into lines; <file>, <path>
+// that a text is found whether or not it was broken into lines; <src>, <path>
 // and <ver> stand for themselves, and a leading ^ for the start of a line.
 func compile(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(`(?m)` + macros.Replace(pattern))
@@ -84,13 +84,44 @@ func Explain(log io.Reader) ([]Diagnosis, error) {
 	return sorted(ds), nil
 }
 
+// found is a diagnosis at a place of the log.
+type found struct {
+	d   Diagnosis
+	off int
+	by  string // who is to blame, where the log says so
+}
+
+// add adds a diagnosis to those of the same text, or makes it one of them when
+// it says the same: another symbol of the same fault, or a line that repeats it
+// without naming who is to blame.
+func add(ds []found, n found) []found {
+	for i := range ds {
+		have := &ds[i]
+		if have.d.ID != n.d.ID || have.d.Title != n.d.Title || have.by != n.by && have.by != "" && n.by != "" {
+			continue
+		}
+		if have.by == "" && n.by != "" {
+			have.d.Cause, have.by = n.d.Cause, n.by
+		}
+		have.off = min(have.off, n.off)
+		have.d.Evidence = append(have.d.Evidence, n.d.Evidence...)
+		at := 0
+		for _, line := range n.d.Fix {
+			if j := slices.Index(have.d.Fix, line); j >= 0 {
+				at = max(at, j+1)
+				continue
+			}
+			have.d.Fix = slices.Insert(have.d.Fix, at, line)
+			at++
+		}
+		return ds
+	}
+	return append(ds, n)
+}
+
 // explain matches all texts against a page. A text that stands earlier in the
 // table owns what it matched.
 func explain(all []compiled, p *page) []Diagnosis {
-	type found struct {
-		d   Diagnosis
-		off int
-	}
 	var ds []found
 	var taken [][2]int
 	for _, k := range all {
@@ -112,14 +143,7 @@ func explain(all []compiled, p *page) []Diagnosis {
 				taken = append(taken, [2]int{loc[0], loc[1]})
 				d := k.diagnose(f)
 				d.Evidence = []Evidence{p.evidence(f, chain, loc[0], loc[1])}
-				if i := slices.IndexFunc(ds, func(x found) bool {
-					return x.d.ID == d.ID && x.d.Cause == d.Cause && slices.Equal(x.d.Fix, d.Fix)
-				}); i >= 0 {
-					ds[i].off = min(ds[i].off, loc[0])
-					ds[i].d.Evidence = append(ds[i].d.Evidence, d.Evidence...)
-					continue
-				}
-				ds = append(ds, found{d, loc[0]})
+				ds = add(ds, found{d: d, off: loc[0], by: f["puller"] + f["own"]})
 			}
 		}
 	}
@@ -156,12 +180,18 @@ func (k *known) diagnose(f facts) Diagnosis {
 	d := Diagnosis{ID: k.id, Severity: k.severity, Ref: k.ref}
 	d.Title, _ = f.fill(k.title)
 	d.Cause, _ = f.fill(k.cause)
+	d.Title, d.Cause = smooth(d.Title), smooth(d.Cause)
 	for _, line := range k.fix {
 		if s, ok := f.fill(line); ok {
 			d.Fix = append(d.Fix, s)
 		}
 	}
 	return d
+}
+
+// smooth closes the gaps that facts without a value leave.
+func smooth(s string) string {
+	return strings.NewReplacer(" :", ":", " ,", ",", " ;", ";", " )", ")", " .", ".").Replace(strings.Join(strings.Fields(s), " "))
 }
 
 var hole = regexp.MustCompile(`\{(\w+)(?:\|([^{}]*))?\}`)

@@ -27,6 +27,23 @@ var texts = []known{
 	// ---- security first: nothing below may explain these away
 
 	{
+		id: "checksum-database", severity: Error,
+		title: "{module} {version} is not what the checksum database knows",
+		like: []string{
+			`(?P<module><path>)@(?P<version><ver>): verifying (?:module|go\.mod): checksum mismatch downloaded: (?P<got>h1:\S+) (?P<db>[\w.-]+): (?P<want>h1:\S+)`,
+			`verifying (?P<module><path>)@(?P<version><ver>)(?:/go\.mod)?: checksum mismatch downloaded: (?P<got>h1:\S+) (?P<db>[a-z0-9-]+\.[\w.-]*): (?P<want>h1:\S+) SECURITY ERROR This download does NOT match the one reported by the checksum server`,
+		},
+		cause: "what was downloaded differs from what everybody else got: {db} has another sum for this version. A proxy that rewrites or re-packs modules does this, and so does an attack",
+		fix: []string{
+			"go env GOPROXY",
+			"# compare with a download from the origin, which the checksum database checks as well",
+			"GOPROXY=direct GOFLAGS=-modcacherw go mod download -json {module}@{version}",
+			"# tell the people who run the proxy; a proxy that strips files or line ends changes the sum",
+			"go clean -modcache",
+		},
+		ref: modRef + "#checksum-database",
+	},
+	{
 		id: "checksum-mismatch", severity: Error,
 		title: "{module} {version} is not what go.sum recorded",
 		like: []string{
@@ -44,23 +61,6 @@ var texts = []known{
 			"go get {module}@{other|VERSION}",
 		},
 		ref: modRef + "#verify-checksums",
-	},
-	{
-		id: "checksum-database", severity: Error,
-		title: "{module} {version} is not what the checksum database knows",
-		like: []string{
-			`(?P<module><path>)@(?P<version><ver>): verifying (?:module|go\.mod): checksum mismatch downloaded: (?P<got>h1:\S+) (?P<db>[\w.-]+): (?P<want>h1:\S+)`,
-			`verifying (?P<module><path>)@(?P<version><ver>)(?:/go\.mod)?: checksum mismatch downloaded: (?P<got>h1:\S+) (?P<db>[a-z0-9-]+\.[\w.-]*): (?P<want>h1:\S+) SECURITY ERROR This download does NOT match the one reported by the checksum server`,
-		},
-		cause: "what was downloaded differs from what everybody else got: {db} has another sum for this version. A proxy that rewrites or re-packs modules does this, and so does an attack",
-		fix: []string{
-			"go env GOPROXY",
-			"# compare with a download from the origin, which the checksum database checks as well",
-			"GOPROXY=direct GOFLAGS=-modcacherw go mod download -json {module}@{version}",
-			"# tell the people who run the proxy; a proxy that strips files or line ends changes the sum",
-			"go clean -modcache",
-		},
-		ref: modRef + "#checksum-database",
 	},
 	{
 		id: "checksum-database-unreachable", severity: Error,
@@ -95,7 +95,8 @@ var texts = []known{
 		id: "go-mod-merge", severity: Error,
 		title: "go.mod holds the markers of a merge",
 		like:  []string{`(?P<file>\S*go\.(?:mod|work)):(?P<line>\d+): unknown directive: (?:<<<<<<<|=======|>>>>>>>|\|\|\|\|\|\|\|)`},
-		cause: "the file was committed, or is still, in conflict; the go command cannot read it",
+		cause: "the file is, or was committed, in the middle of a merge; the go command cannot read it",
+		ref:   modRef + "#go-mod-file-lexical",
 		fix: []string{
 			"git diff -- {file}",
 			"# keep the higher version of each requirement of the two sides, remove the markers",
@@ -127,7 +128,7 @@ var texts = []known{
 		like: []string{
 			`google\.golang\.org/grpc/naming: module google\.golang\.org/grpc@\S+ found \((?P<found><ver>)(?:, replaced by \S+@(?P<have><ver>))?\), but does not contain package google\.golang\.org/grpc/naming`,
 			`module google\.golang\.org/grpc@\S+ found(?: \((?P<found><ver>)(?:, replaced by \S+@(?P<have><ver>))?\))?, but does not contain package (?P<pkg>google\.golang\.org/grpc/naming)\b`,
-			`(?:<file> )?(?:cannot find package|no required module provides package|cannot find module providing package|package) "?(?P<pkg>google\.golang\.org/grpc/naming)"?(?: is not in (?:GOROOT|std)| in any of|[:;]|\s*$)`,
+			`(?:<src> )?(?:cannot find package|no required module provides package|cannot find module providing package) "?(?P<pkg>google\.golang\.org/grpc/naming)\b`,
 		},
 		mind: func(f facts) bool {
 			f["pkg"], f["module"] = "google.golang.org/grpc/naming", "google.golang.org/grpc"
@@ -147,11 +148,11 @@ var texts = []known{
 		id: "etcd-grpc-too-new", severity: Error,
 		title: "gRPC is too new for {module|the etcd client} {version|}",
 		like: []string{
-			`<file> undefined: (?P<sym>(?:balancer\.PickOptions|resolver\.(?:BuildOption|ResolveNowOption)|grpc\.(?:Address|Balancer|BalancerConfig|BalancerGetOptions|RoundRobin|WithBalancer|WithBalancerName|WithServiceConfig)|manual\.GenerateAndRegisterManualResolver|naming\.(?:Update|Watcher|Resolver|Operation)))(?:\s|$)`,
-			`<file> (?P<sym>PickOptions|BuildOption|ResolveNowOption) not declared by package (?:balancer|resolver)`,
-			`<file> (?:invalid operation: )?(?:target|\w+)\.(?P<sym>Authority|Scheme) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method (?:Authority|Scheme)`,
-			`<file> cannot use [^\n]*\*?errPicker[^\n]* (?:\*errPicker )?does not implement (?:"google\.golang\.org/grpc/)?(?:balancer"?\.)?Picker \(wrong type for (?P<sym>method Pick)\b`,
-			`<file> cannot use [^\n]*\*errPicker[^\n]* as (?:"google\.golang\.org/grpc/balancer"\.|balancer\.)?(?P<sym>Picker) value in return statement`,
+			`<src> undefined: (?P<sym>(?:balancer\.PickOptions|resolver\.(?:BuildOption|ResolveNowOption)|grpc\.(?:Address|Balancer|BalancerConfig|BalancerGetOptions|RoundRobin|WithBalancer|WithBalancerName|WithServiceConfig)|manual\.GenerateAndRegisterManualResolver|naming\.(?:Update|Watcher|Resolver|Operation)))(?:\s|$)`,
+			`<src> (?P<sym>PickOptions|BuildOption|ResolveNowOption) not declared by package (?:balancer|resolver)`,
+			`<src> (?:invalid operation: )?(?:target|\w+)\.(?P<sym>Authority|Scheme) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method (?:Authority|Scheme)`,
+			`<src> cannot use [^\n]*\*?errPicker[^\n]* (?:\*errPicker )?does not implement (?:"google\.golang\.org/grpc/)?(?:balancer"?\.)?Picker \(wrong type for (?P<sym>method Pick)\b`,
+			`<src> cannot use [^\n]*\*errPicker[^\n]* as (?:"google\.golang\.org/grpc/balancer"\.|balancer\.)?(?P<sym>Picker) value in return statement`,
 		},
 		mind:  tooNew,
 		cause: "{sym} left gRPC with {removed|a newer version}; {user} was written for gRPC before that, and the build list has a newer one: some other module asks for it, or, as etcd 3.3 has no go.mod, nothing asks for an old one",
@@ -162,8 +163,8 @@ var texts = []known{
 		id: "grpc-generated-code", severity: Error,
 		title: "generated code needs gRPC {needs} or newer",
 		like: []string{
-			`<file> (?:invalid operation: )?undefined: (?P<sym>grpc\.(?:SupportPackageIsVersion\d+|ClientConnInterface|ServiceRegistrar|StaticMethod|CallOption))\b`,
-			`<file> (?P<sym>SupportPackageIsVersion\d+|ClientConnInterface) not declared by package grpc`,
+			`<src> (?:invalid operation: )?undefined: (?P<sym>grpc\.(?:SupportPackageIsVersion\d+|ClientConnInterface|ServiceRegistrar|StaticMethod|CallOption))\b`,
+			`<src> (?P<sym>SupportPackageIsVersion\d+|ClientConnInterface) not declared by package grpc`,
 			`^undefined: (?P<sym>grpc\.(?:SupportPackageIsVersion\d+|ClientConnInterface))\b`,
 		},
 		mind:  generated,
@@ -183,8 +184,8 @@ var texts = []known{
 		id: "etcd-versions-mixed", severity: Error,
 		title: "the etcd modules of this build are of different releases",
 		like: []string{
-			`<file> (?:cannot use [^\n]*)?\s*\*?retry\w+Client\)? does not implement (?:"[^"]*etcdserverpb"|etcdserverpb|pb)\.\w+Client \(missing method (?P<sym>\w+)\)`,
-			`<file> undefined: (?P<sym>(?:rpctypes|etcdserverpb|pb|mvccpb|authpb|version)\.\w+)(?:\s|$)`,
+			`<src> (?:cannot use [^\n]*)?\s*\*?retry\w+Client\)? does not implement (?:"[^"]*etcdserverpb"|etcdserverpb|pb)\.\w+Client \(missing method (?P<sym>\w+)\)`,
+			`<src> undefined: (?P<sym>(?:rpctypes|etcdserverpb|pb|mvccpb|authpb|version)\.\w+)(?:\s|$)`,
 		},
 		mind:  func(f facts) bool { return isNew(f["file"]) },
 		cause: "{module|an etcd module} {version|} needs {sym} of go.etcd.io/etcd/api/v3, which the build has in another release. All modules of etcd (api, client, client/pkg, pkg, server, raft up to 3.5) are made to go together, release by release; client/v2 v2.305.x goes with v3.5.x",
@@ -195,10 +196,10 @@ var texts = []known{
 		id: "grpc-too-old", severity: Error,
 		title: "gRPC is too old for {module|the etcd client} {version|}",
 		like: []string{
-			`<file> undefined: (?P<sym>grpc\.(?:WithResolvers|ServerStreamingClient|BidiStreamingClient|ClientStreamingClient|NewClient)|resolver\.(?:Endpoint|BuildOptions|ResolveNowOptions)|serviceconfig\.ParseResult|balancer\.(?:PickInfo|V2Picker)|(?:grpc)?credentials\.Bundle)(?:\s|$)`,
-			`<file> invalid operation: cannot call (?P<sym>r\.CC) \(variable of (?:interface )?type`,
-			`<file> \w+\.(?P<sym>BytesSent) undefined \(type balancer\.DoneInfo has no field or method BytesSent`,
-			`<file> target\.(?P<sym>URL) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method URL`,
+			`<src> undefined: (?P<sym>grpc\.(?:WithResolvers|ServerStreamingClient|BidiStreamingClient|ClientStreamingClient|NewClient)|resolver\.(?:Endpoint|BuildOptions|ResolveNowOptions)|serviceconfig\.ParseResult|balancer\.(?:PickInfo|V2Picker)|(?:grpc)?credentials\.Bundle)(?:\s|$)`,
+			`<src> invalid operation: cannot call (?P<sym>r\.CC) \(variable of (?:interface )?type`,
+			`<src> \w+\.(?P<sym>BytesSent) undefined \(type balancer\.DoneInfo has no field or method BytesSent`,
+			`<src> target\.(?P<sym>URL) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method URL`,
 		},
 		mind:  tooOld,
 		cause: "{user} needs {sym}, which gRPC has from {added|a newer version} on. The module asks for a gRPC that is new enough, so only a replace or an exclude can hold it below: most often the pin of the old etcd client. go mod tidy does not see this",
@@ -208,9 +209,10 @@ var texts = []known{
 	{
 		id: "client-naming-grpc", severity: Error,
 		title: "client/v3/naming/resolver of {module|this client} {version|} is older than gRPC 1.53",
-		like:  []string{`<file> cannot use target\.Endpoint \(value of type func\(\) string\) as string value`},
+		like:  []string{`<src> cannot use target\.Endpoint \(value of type func\(\) string\) as string value`},
 		cause: "Target.Endpoint was a field up to gRPC 1.52 and is a method since; client/v3 up to 3.5.9 reads the field, 3.5.10 and later do not",
 		fix:   []string{"go get go.etcd.io/etcd/client/v3@v3.5.12 go.etcd.io/etcd/api/v3@v3.5.12 go.etcd.io/etcd/client/pkg/v3@v3.5.12", tidy},
+		ref:   "https://github.com/etcd-io/etcd/issues/14923",
 	},
 
 	// ---- two generations of etcd
@@ -264,14 +266,14 @@ var texts = []known{
 			"# spf13/viper: go get github.com/spf13/viper@v1.8.1",
 			tidy,
 		},
-		ref: "https://github.com/etcd-io/etcd/issues/8715",
+		ref: "https://github.com/etcd-io/etcd/issues/10325",
 	},
 	{
 		id: "mismatched-etcd-types", severity: Error,
 		title: "a value of one etcd generation is used where the other is wanted",
 		like: []string{
-			`<file> cannot use [^\n]*?\((?:[\w -]*?of (?:[a-z]+ )?type |type )[^"\n]*"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.(?P<type>\w+)\) as (?:type )?[^"\n]*?"(?P<to>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.\w+`,
-			`<file> cannot use [^\n]*?"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)/vendor/[^"\n]*)"\.(?P<type>\w+)`,
+			`<src> cannot use [^\n]*?\((?:[\w -]*?of (?:[a-z]+ )?type |type )[^"\n]*"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.(?P<type>\w+)\) as (?:type )?[^"\n]*?"(?P<to>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.\w+`,
+			`<src> cannot use [^\n]*?"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)/vendor/[^"\n]*)"\.(?P<type>\w+)`,
 			`cannot use [^\n]*?\(type [^"\n]*?"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.(?P<type>\w+)\) as type [^"\n]*?"(?P<to>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.\w+`,
 		},
 		mind: func(f facts) bool {
@@ -363,6 +365,16 @@ var texts = []known{
 		ref:   modRef + "#major-version-suffixes",
 	},
 	{
+		id: "version-without-v", severity: Error,
+		title: "{version} is no version: versions start with v",
+		like: []string{
+			`(?P<module>go\.etcd\.io/etcd(?:/<path>)?|google\.golang\.org/grpc)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:reading \S+: \d\d\d|invalid version|unknown revision)`,
+		},
+		cause: "the go command took {version} for the name of a branch or commit",
+		fix:   []string{"go get {module}@v{version}"},
+		ref:   modRef + "#versions",
+	},
+	{
 		id: "etcd-unknown-revision", severity: Error,
 		title: "{module|a module of etcd} {version|} was never released",
 		like: []string{
@@ -371,16 +383,18 @@ var texts = []known{
 			`(?P<module>go\.etcd\.io/etcd(?:/<path>)?)@(?P<version>[\w.+-]+): (?:reading \S+ at revision \S+: |invalid version: )?unknown revision (?P<rev>[\w./-]+)`,
 		},
 		cause: "a commit from the time when 3.5 was made names sibling modules by versions that were placeholders (v3.5.0-pre, v3.0.0-0001…) and never tagged. What asks for it: {chainText|a requirement on a branch or a commit of etcd}",
-		mind:  func(f facts) bool { return f["rev"] != "" },
-		fix:   []string{"go mod graph | grep '{module}@'", "go get go.etcd.io/etcd/client/v3@v3.5.12 go.etcd.io/etcd/api/v3@v3.5.12 go.etcd.io/etcd/client/pkg/v3@v3.5.12", tidy, "# or, if old code asks for it:", migrate},
-		ref:   "https://github.com/etcd-io/etcd/issues/12484",
+		mind: func(f facts) bool {
+			return strings.Contains(f["version"]+f["rev"], "-pre") || strings.Contains(f["version"], "-00010101000000-")
+		},
+		fix: []string{"go mod graph | grep '{module}@'", "go get go.etcd.io/etcd/client/v3@v3.5.12 go.etcd.io/etcd/api/v3@v3.5.12 go.etcd.io/etcd/client/pkg/v3@v3.5.12", tidy, "# or, if old code asks for it:", migrate},
+		ref: "https://github.com/etcd-io/etcd/issues/12484",
 	},
 	{
 		id: "go-systemd-latest", severity: Error,
 		title: "github.com/coreos/go-systemd has no version for its old path",
 		like: []string{
 			`(?P<pkg>github\.com/coreos/go-systemd(?:/<path>)?): no matching versions for query "(?:latest|upgrade)"`,
-			`<file> no matching versions for query "(?:latest|upgrade)"`,
+			`<src> no matching versions for query "(?:latest|upgrade)"`,
 			`github\.com/coreos/go-systemd@(?P<version><ver>)?[^\n]*: parsing go\.mod: module declares its path as: github\.com/coreos/go-systemd/v22 but was required as: github\.com/coreos/go-systemd`,
 		},
 		mind: func(f facts) bool {
@@ -409,7 +423,7 @@ var texts = []known{
 		like: []string{
 			`(?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<path>)?): module (?P<module><path>)@\S+ found(?: \((?P<version><ver>)[^)\n]*\))?, but does not contain package (?:<path>)`,
 			`module (?P<module>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<path>)?)@(?:\S+) found(?: \((?P<version><ver>)[^)\n]*\))?, but does not contain package (?P<pkg><path>)`,
-			`(?:<file> )?(?:no required module provides package|cannot find module providing package) "?(?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<path>)?)"?(?:[:;]|\s*$)`,
+			`(?:<src> )?(?:no required module provides package|cannot find module providing package) "?(?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<path>)?)"?(?:[:;]|\s*$)`,
 		},
 		mind:  home,
 		cause: "{gone|the package is not there in the version that the build has}",
@@ -446,8 +460,8 @@ var texts = []known{
 		id: "genproto-too-old", severity: Error,
 		title: "genproto is older than the protobuf of gRPC",
 		like: []string{
-			`<file> cannot use [^\n]*google\.golang\.org/genproto/googleapis/[^\n]* \(?missing method ProtoReflect\)?`,
-			`<file> cannot use [^\n]*(?:status|spb)\.Status[^\n]*proto(?:reflect\.Proto|iface\.|"?\.)Message[^\n]* \(?missing method ProtoReflect\)?`,
+			`<src> cannot use [^\n]*google\.golang\.org/genproto/googleapis/[^\n]* \(?missing method ProtoReflect\)?`,
+			`<src> cannot use [^\n]*(?:status|spb)\.Status[^\n]*proto(?:reflect\.Proto|iface\.|"?\.)Message[^\n]* \(?missing method ProtoReflect\)?`,
 		},
 		cause: "the build has a google.golang.org/genproto from before 2020, which grpc-gateway v1 and the like ask for, and none of the modules that it was split into; gRPC needs messages of the newer kind. go mod tidy is content with it",
 		fix:   []string{"go mod edit -require=google.golang.org/genproto@v0.0.0-20230530153820-e85fd2cbaebc", tidy},
@@ -488,7 +502,7 @@ var texts = []known{
 		id: "go-too-old", severity: Error,
 		title: "the code needs Go {needs}",
 		like: []string{
-			`(?:<file> [^\n]*\n(?:[^\n]*\n){0,12}?)note: module requires Go (?P<needs>[\d.]+)`,
+			`(?:<src> [^\n]*\n(?:[^\n]*\n){0,12}?)note: module requires Go (?P<needs>[\d.]+)`,
 			`(?P<pkg><path>): cannot compile Go (?P<needs>[\d.]+) code`,
 		},
 		mind:  goTooOld,
@@ -502,8 +516,8 @@ var texts = []known{
 		like: []string{
 			`(?P<file>\S*go\.(?:mod|work)):(?P<line>\d+): invalid go version '(?P<needs>\d+\.\d+\.\d+)': must match format 1\.23(?:\s|$)`,
 			`(?P<file>\S*go\.(?:mod|work)):(?P<line>\d+): unknown directive: (?P<directive>toolchain|godebug|tool|ignore)(?:\s|$)`,
-			`<file> undefined: (?P<sym>atomic\.(?:Int64|Int32|Uint64|Uint32|Bool|Pointer)|any)(?:\s|$)`,
-			`<file> package (?P<pkg>slices|maps|cmp|log/slog|math/rand/v2|iter|unique|crypto/\S+) is not in (?:GOROOT|std)`,
+			`<src> undefined: (?P<sym>atomic\.(?:Int64|Int32|Uint64|Uint32|Bool|Pointer)|any)(?:\s|$)`,
+			`<src> package (?P<pkg>slices|maps|cmp|log/slog|math/rand/v2|iter|unique|crypto/\S+) is not in (?:GOROOT|std)`,
 		},
 		mind:  goTooOld,
 		cause: "{what|the module} was written for a newer Go{than|} than the one in use",
@@ -512,7 +526,7 @@ var texts = []known{
 	},
 	{
 		id: "toolchain-not-available", severity: Error,
-		title: "Go {needs} could not be downloaded",
+		title: "Go {needs|as new as is asked for} could not be had",
 		like: []string{
 			`download go(?P<needs>[\d.]+(?:rc\d+)?) for \S+: toolchain not available`,
 			`toolchain upgrade needed to resolve (?P<what><path>)`,
@@ -547,7 +561,7 @@ var texts = []known{
 		id: "get-downgraded", severity: Warning,
 		title: "go get lowered {module} from {from} to {version}",
 		like:  []string{`go: downgraded (?P<module>go\.etcd\.io/etcd/<path>|google\.golang\.org/(?:grpc|protobuf|genproto)) (?P<from><ver>) => (?P<version><ver>)`},
-		cause: "a version was asked for that {module} {from} does not accept, so the go command went back to a version that does. go get says so in this one line and succeeds",
+		cause: "a version was asked for that {module} {from} does not go with, so the go command went back to a version that does. go get says so in this one line and succeeds",
 		fix:   []string{"go get {module}@{from}", tidy},
 		ref:   modRef + "#go-get",
 	},
@@ -569,7 +583,7 @@ var texts = []known{
 	{
 		id: "vendor-lacks-package", severity: Error,
 		title: "vendor/ has no {pkg}",
-		like:  []string{`(?:<file> )?cannot find module providing package (?P<pkg><path>): import lookup disabled by -mod=vendor`},
+		like:  []string{`(?:<src> )?cannot find module providing package (?P<pkg><path>): import lookup disabled by -mod=vendor`},
 		cause: "the package is imported, and vendor/ was made before that. -mod=vendor, which is in force because vendor/ exists or GOFLAGS says so, never looks elsewhere",
 		fix:   []string{tidy, "go mod vendor"},
 		ref:   modRef + "#vendoring",
@@ -791,16 +805,6 @@ var texts = []known{
 		ref:   modRef + "#version-queries",
 	},
 	{
-		id: "version-without-v", severity: Error,
-		title: "{version} is no version: versions start with v",
-		like: []string{
-			`(?P<module>go\.etcd\.io/etcd(?:/<path>)?|google\.golang\.org/grpc)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:reading \S+: \d\d\d|invalid version|unknown revision)`,
-		},
-		cause: "the go command took {version} for the name of a branch or commit",
-		fix:   []string{"go get {module}@v{version}"},
-		ref:   modRef + "#versions",
-	},
-	{
 		id: "proxy-off", severity: Error,
 		title: "{module|a module} is not in the module cache, and GOPROXY=off",
 		like: []string{
@@ -820,8 +824,8 @@ var texts = []known{
 		id: "no-required-module", severity: Error,
 		title: "no requirement of go.mod provides {pkg}",
 		like: []string{
-			`(?:<file> )?no required module provides package (?P<pkg><path>)(?: \(imported by \S+\))?; to add it: (?:cd \S+ )?go get <path>`,
-			`(?:<file> )?no required module provides package (?P<pkg><path>)`,
+			`(?:<src> )?no required module provides package (?P<pkg><path>)(?: \(imported by \S+\))?; to add it: (?:cd \S+ )?go get <path>`,
+			`(?:<src> )?no required module provides package (?P<pkg><path>)`,
 		},
 		mind:  func(f facts) bool { f["noVersion"] = ""; return !isOld(f["pkg"]) },
 		cause: "the package is imported and go.mod does not name its module, or names, by a replace, a version that does not have it. A bare `go get {pkg}` takes the newest release, which may raise the go line; go mod tidy does the same. In a workspace a replace of another member can be the reason",
@@ -832,7 +836,7 @@ var texts = []known{
 		id: "go-sum-missing", severity: Warning,
 		title: "go.sum has no entry yet for what {pkg|the build} needs",
 		like: []string{
-			`(?:<file> )?missing go\.sum entry (?:for module providing|needed to verify) package (?P<pkg><path>)(?: \(imported by [^)]*\))?`,
+			`(?:<src> )?missing go\.sum entry (?:for module providing|needed to verify) package (?P<pkg><path>)(?: \(imported by [^)]*\))?`,
 			`(?:(?P<module><path>)@(?P<version><ver>): )?missing go\.sum entry for go\.mod file`,
 			`missing go\.sum entry(?: for module)?`,
 		},
@@ -858,7 +862,7 @@ var texts = []known{
 			`the function can be called only in the test context\. Was integration\.BeforeTest\(\) called \?`,
 			`Working directory '[^'\n]*' expected to be in temp-dir \('[^'\n]*'\)\. ?Have you executed integration\.(?:BeforeTest|RegisterLeakDetection)\(t\) \?`,
 			`already in test context\. BeforeTest was likely already called`,
-			`<file> undefined: (?P<sym>integration\.(?:NewClusterV3|NewCluster|ClusterConfig|BeforeTest|BeforeTestExternal))(?:\s|$)`,
+			`<src> undefined: (?P<sym>integration\.(?:NewClusterV3|NewCluster|ClusterConfig|BeforeTest|BeforeTestExternal))(?:\s|$)`,
 		},
 		mind: func(f facts) bool {
 			if f["sym"] != "" {

@@ -1,0 +1,121 @@
+package deps
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
+)
+
+// Vendored reports whether a module has a vendor folder that the go command
+// made.
+func Vendored(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "vendor", "modules.txt"))
+	return err == nil
+}
+
+// VendorDir makes the vendor folder of a plan beside the tree and returns
+// where. A build uses it with -mod=vendor once it stands in the tree.
+func VendorDir(ctx context.Context, req Request, res *Result) (string, error) {
+	run := req.Go
+	if run == nil {
+		run = new(gocmd.Runner)
+	}
+	out := filepath.Join(req.Scratch, "vendor")
+	if err := os.RemoveAll(out); err != nil {
+		return "", err
+	}
+	args := []string{"mod", "vendor", "-modfile=" + res.ModFile, "-o=" + out}
+	if req.OverlayFile != "" {
+		args = append(args, "-overlay="+req.OverlayFile)
+	}
+	_, err := run.With("GOWORK=off").Run(ctx, req.Dir, args...)
+	return out, err
+}
+
+// Vendor makes the vendor folder of a plan beside the tree and returns how
+// the module's own differs from it, with paths relative to the module root.
+// There are no changes when the module has no vendor folder.
+func Vendor(ctx context.Context, req Request, res *Result) ([]edit.FileChange, error) {
+	if !Vendored(req.Dir) {
+		return nil, nil
+	}
+	made, err := VendorDir(ctx, req, res)
+	if err != nil {
+		return nil, err
+	}
+	before, err := list(filepath.Join(req.Dir, "vendor"))
+	if err != nil {
+		return nil, err
+	}
+	after, err := list(made)
+	if err != nil {
+		return nil, err
+	}
+	var changes []edit.FileChange
+	for _, name := range union(before, after) {
+		c := edit.FileChange{Path: path.Join("vendor", name), Mode: before[name]}
+		if c.Before, err = readListed(filepath.Join(req.Dir, "vendor"), name, before); err != nil {
+			return nil, err
+		}
+		if c.After, err = readListed(made, name, after); err != nil {
+			return nil, err
+		}
+		if c.Before == nil {
+			c.Mode = after[name]
+		}
+		// Files that only differ in how their lines end came from a checkout,
+		// and "go mod vendor" in it would not see them as changed either.
+		if !c.Empty() && !bytes.Equal(bytes.ReplaceAll(c.Before, []byte("\r\n"), []byte("\n")), c.After) || c.Created() || c.Deleted() {
+			changes = append(changes, c)
+		}
+	}
+	return changes, nil
+}
+
+// list returns the regular files below a folder, slash-separated, with their
+// permissions. "go mod vendor" makes no others; links are left alone.
+func list(dir string) (map[string]fs.FileMode, error) {
+	files := map[string]fs.FileMode{}
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && name == dir {
+			return nil // no package of another module: nothing to vendor
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		files[filepath.ToSlash(strings.TrimPrefix(name, dir+string(filepath.Separator)))] = info.Mode().Perm()
+		return nil
+	})
+	return files, err
+}
+
+func readListed(dir, name string, listed map[string]fs.FileMode) ([]byte, error) {
+	if _, ok := listed[name]; !ok {
+		return nil, nil
+	}
+	return readOptional(filepath.Join(dir, filepath.FromSlash(name)))
+}
+
+func union[V any](a, b map[string]V) []string {
+	keys := sortedKeys(a)
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
