@@ -24,6 +24,7 @@ type sym struct {
 	key, byName string
 	via         string // promoted from this embedded type
 	under       ast.Expr
+	full        func() (sig, imports string) // of an interface's method
 }
 
 // An api is the exported API of one package of one release.
@@ -92,6 +93,9 @@ func (rd *reader) relOf(p string) string {
 
 // identity names a package alike in all releases: by its first home.
 func (rd *reader) identity(p string) string {
+	if i := strings.Index(p, "Godeps/_workspace/src/"); i >= 0 { // 2.3 imports its own copies
+		p = p[i+len("Godeps/_workspace/src/"):]
+	}
 	switch p {
 	case "golang.org/x/net/context":
 		return "context"
@@ -572,7 +576,7 @@ func (rd *reader) members(a *api, src *source, ts *ast.TypeSpec, owner, via stri
 		}
 		es, ets := rd.resolve(src, f, e)
 		if ets == nil {
-			if es == nil {
+			if es == nil && !rd.locks(f, e) {
 				a.opaque[owner] = true
 			}
 			return
@@ -617,6 +621,15 @@ func (rd *reader) members(a *api, src *source, ts *ast.TypeSpec, owner, via stri
 				s := &sym{name: owner + "." + n.Name, kind: "imethod", via: via}
 				s.sig, s.key, s.byName = rd.texts(src, f, ts.TypeParams, func(w *writer) string { return w.signature(ft) })
 				s.sig = "method " + n.Name + s.sig
+				s.full = func() (string, string) {
+					w := &writer{rd: rd, src: src, file: f, own: true, pkg: src.files[0].Name.Name, imports: map[string]string{}}
+					sig := w.signature(ft)
+					var im []string
+					for _, q := range sorted(w.imports) {
+						im = append(im, q+"="+w.imports[q])
+					}
+					return sig, strings.Join(im, " ")
+				}
 				add(s)
 			}
 		}
@@ -701,6 +714,14 @@ func (rd *reader) resolve(src *source, f *ast.File, e ast.Expr) (*source, *ast.T
 			return src, nil
 		}
 	}
+}
+
+// locks reports whether an embedded type is a mutex, whose few methods no symbol
+// of etcd was ever promoted under another name for.
+func (rd *reader) locks(f *ast.File, e ast.Expr) bool {
+	w := &writer{rd: rd, file: f, src: &source{}}
+	n := strings.TrimPrefix(w.typ(e), "*")
+	return n == "sync.Mutex" || n == "sync.RWMutex"
 }
 
 func embedName(e ast.Expr) *ast.Ident {

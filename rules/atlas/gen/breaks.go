@@ -75,7 +75,7 @@ func (g *gen) newWorld() (*world, error) {
 			w.targets[i] = r
 			// Where two packages of a release share a name, its own home is meant.
 			for rel, pl := range places {
-				if h := pl.home[i]; h != nil && r.pkgs[h.path] == h {
+				if h := pl.home[i]; h != nil && r.pkgs[h.path] == h && split[h.path] == rel {
 					rd.byRel[rel] = h
 				}
 			}
@@ -333,69 +333,130 @@ func match(pattern, s string) bool {
 	return false
 }
 
-// applyMoves notes where symbols went that have left their package or their name,
-// by moves.tsv, and makes those mechanical whose new form is alike.
+// A move is a line of moves.tsv: where a symbol went that left its package or its
+// name.
+type move struct {
+	pkg, name string
+	tree      bool // with all members: "T..."
+	to        [3]string
+}
+
+func (g *gen) moves() ([]move, error) {
+	rows, err := g.lines("moves.tsv")
+	if err != nil {
+		return nil, err
+	}
+	var ms []move
+	for _, row := range rows {
+		if len(row) != 5 {
+			return nil, fmt.Errorf("moves.tsv: %q: want package, symbol and three targets", strings.Join(row, " "))
+		}
+		m := move{pkg: row[0]}
+		m.name, m.tree = strings.CutSuffix(row[1], "...")
+		for t, to := range row[2:] {
+			if to == "=" && t > 0 {
+				to = m.to[t-1]
+			}
+			m.to[t] = to
+		}
+		ms = append(ms, m)
+	}
+	return ms, nil
+}
+
+// covers reports whether a move is one of the symbol, and the member of it.
+func (m *move) covers(pkg, name string) (member string, ok bool) {
+	if !match(m.pkg, pkg) {
+		return "", false
+	}
+	owner, member, isMember := strings.Cut(name, ".")
+	if m.tree && isMember && match(m.name, owner) {
+		return member, true
+	}
+	return "", match(m.name, name)
+}
+
+// applyMoves notes where symbols went by moves.tsv, and makes those mechanical
+// whose new form is alike.
 func (w *world) applyMoves(bs []*brk) error {
-	rows, err := w.g.lines("moves.tsv")
+	ms, err := w.g.moves()
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
-		if len(row) != 5 {
-			return fmt.Errorf("moves.tsv: %q: want package, symbol and three targets", strings.Join(row, " "))
-		}
-		exact := !strings.ContainsAny(row[1], "*?[")
+	for i := range ms {
+		m := &ms[i]
 		used := false
 		for _, b := range bs {
-			if !match(row[0], b.pkg) || !match(row[1], b.name) {
+			member, ok := m.covers(b.pkg, b.name)
+			if !ok {
 				continue
 			}
-			for t := range targetLines {
-				to := row[2+t]
-				for k := t; to == "="; k-- {
-					to = row[1+k]
-				}
-				if to == "-" || b.moved[t] != "" {
+			for t, to := range m.to {
+				if to == "-" || b.moved[t] != "" || b.class[t] == none {
 					continue
 				}
-				p, name := to, b.name
-				if i := strings.LastIndexByte(to, '/'); i < 0 && !strings.Contains(to, ".") || strings.HasPrefix(to, ".") {
-					return fmt.Errorf("moves.tsv: %s.%s: %q is no import path", b.pkg, b.name, to)
-				} else if j := strings.IndexByte(to[i+1:], '.'); j >= 0 {
-					p, name = to[:i+1+j], to[i+1+j+1:]
+				p, name := "", b.name
+				if sym, same := strings.CutPrefix(to, "~"); same {
+					// Another name in the same package.
+					h := w.places[b.pkg].home[t]
+					if h == nil {
+						continue
+					}
+					p, name = h.path, sym
+				} else {
+					p = to
+					if i := strings.LastIndexByte(to, '/'); strings.Contains(to[i+1:], ".") {
+						j := i + 1 + strings.IndexByte(to[i+1:], '.')
+						p, name = to[:j], to[j+1:]
+					}
 				}
-				q := w.targets[t].pkgs[p]
-				if q == nil {
-					return fmt.Errorf("moves.tsv: %s.%s: %s has no package %s", b.pkg, b.name, w.targets[t].label, p)
+				if member != "" && !strings.HasSuffix(name, "."+member) {
+					name += "." + member
 				}
-				a, err := w.api(q)
+				a, err := w.apiAt(p, t)
 				if err != nil {
-					return err
+					return fmt.Errorf("moves.tsv: %s.%s: %w", b.pkg, b.name, err)
 				}
 				n := a.syms[name]
 				if n == nil {
-					if exact {
+					if member == "" && !strings.ContainsAny(m.name, "*?[") {
 						return fmt.Errorf("moves.tsv: %s.%s: %s of %s has no %s", b.pkg, b.name, p, w.targets[t].label, name)
 					}
 					continue
 				}
 				used = true
 				b.moved[t] = p + "." + name
-				if b.class[t] == manual {
-					b.class[t] = mech
-					for _, f := range b.forms {
-						if f.status[t] == manual {
+				for _, f := range b.forms {
+					if f.status[t] == manual {
+						as := *f.s
+						as.name = name
+						f.status[t] = compare(&as, a)
+						if f.status[t] != manual {
 							f.status[t] = mech
 						}
 					}
 				}
+				b.class[t] = none
+				for _, f := range b.forms {
+					b.class[t] = worse(b.class[t], f.status[t])
+				}
 			}
 		}
 		if !used {
-			return fmt.Errorf("moves.tsv: %s %s: no symbol of the modules moved so", row[0], row[1])
+			return fmt.Errorf("moves.tsv: %s %s: no symbol of the modules moved so", m.pkg, m.name)
 		}
 	}
 	return nil
+}
+
+// apiAt returns the API of the package at an import path in a target.
+func (w *world) apiAt(p string, t int) (*api, error) {
+	for i := t; i >= 0; i-- { // client/v2 is of 3.5
+		if q := w.targets[i].pkgs[p]; q != nil && (i == t || q.mod.Path == "go.etcd.io/etcd/client/v2") {
+			return w.api(q)
+		}
+	}
+	return nil, fmt.Errorf("etcd %s has no package %s", w.targets[t].label, p)
 }
 
 // applyAdvice puts the judgement of advice.tsv on the computed breaks and leaves
@@ -504,6 +565,69 @@ func (g *gen) writeBreaks() error {
 		buf.WriteByte('\n')
 	}
 	return g.writeZip("breaks.tsv.gz", "package, symbol, scope, class in 3.5, 3.6, 3.7, advice; new form in each (~ the last old one, = as to the left); moved to; forms: releases by bit, classes, signature", buf.String())
+}
+
+// writeInterfaces writes the methods of exported interfaces with signatures that
+// stand on their own: every type qualified, and the import behind each qualifier.
+func (g *gen) writeInterfaces() error {
+	w, err := g.newWorld()
+	if err != nil {
+		return err
+	}
+	scopes, err := g.scopes()
+	if err != nil {
+		return err
+	}
+	type form struct {
+		s       *sym
+		mask    uint32
+		sig     string
+		imports string
+	}
+	var buf strings.Builder
+	for _, rel := range sorted(w.places) {
+		if scopes.of(rel) == "other" {
+			continue
+		}
+		all := map[string][]*form{}
+		for i, r := range g.releases {
+			p := w.readers[r].byRel[rel]
+			if p == nil || p.name == "main" {
+				continue
+			}
+			a, err := w.api(p)
+			if err != nil {
+				return err
+			}
+			for _, n := range sorted(a.syms) {
+				s := a.syms[n]
+				if s.kind != "imethod" {
+					continue
+				}
+				var f *form
+				for _, have := range all[n] {
+					if alike(have.s, s) {
+						f = have
+					}
+				}
+				if f == nil {
+					f = &form{}
+					all[n] = append(all[n], f)
+				}
+				f.s = s
+				f.mask |= 1 << i
+				f.sig, f.imports = s.full()
+			}
+		}
+		for _, n := range sorted(all) {
+			cols := []string{rel, n}
+			for _, f := range all[n] {
+				cols = append(cols, strconv.FormatUint(uint64(f.mask), 16), f.sig, f.imports)
+			}
+			buf.WriteString(strings.Join(cols, "\t") + "\n")
+		}
+	}
+	return g.writeZip("interfaces.tsv.gz", "package, interface and method; for each form the releases that have it, signature, imports", buf.String())
 }
 
 // writeZip writes a compressed table. The bytes depend on the rows alone.

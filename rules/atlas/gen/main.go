@@ -18,7 +18,7 @@ import (
 func main() {
 	src := flag.String("src", "gen", "folder of the source tables")
 	out := flag.String("out", "tables", "folder to write the tables to")
-	only := flag.String("only", "", "comma-separated steps to run instead of all: modules, paths, releases, symbols, breaks")
+	only := flag.String("only", "", "comma-separated steps to run instead of all: modules, paths, releases, symbols, interfaces, breaks")
 	flag.Parse()
 	if err := run(*src, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "atlas:", err)
@@ -37,6 +37,7 @@ var steps = []step{
 	{"paths", (*gen).writePaths},
 	{"releases", (*gen).writeReleases},
 	{"symbols", (*gen).writeSymbols},
+	{"interfaces", (*gen).writeInterfaces},
 	{"breaks", (*gen).writeBreaks},
 }
 

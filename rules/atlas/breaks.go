@@ -1,0 +1,212 @@
+package atlas
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Class says what a break asks of the code that uses the symbol.
+type Class uint8
+
+const (
+	None   Class = iota // it did not break
+	Compat              // ordinary use still compiles; only unusual use does not
+	Mech                // a rule can rewrite it
+	Manual              // a person has to decide
+)
+
+var classNames = [...]string{"none", "compat", "mech", "manual"}
+
+func (c Class) String() string { return classNames[c] }
+
+func parseClasses(s string) (cs [3]Class) {
+	for i := range cs {
+		cs[i] = Class(strings.IndexByte("-CMX", s[i]))
+	}
+	return cs
+}
+
+// A Form is one shape that a symbol had: the same signature in several releases,
+// parameter names aside.
+type Form struct {
+	Sig      string
+	Releases []string // of SourceReleases
+	Class    [3]Class // what moving from this form to each line asks for
+}
+
+// A Break is an exported symbol that a target lacks, or has in another form than
+// a release before it.
+type Break struct {
+	Pkg    string // canonical package
+	Symbol string // "New", "Config.Endpoints"
+	Scope  string // who uses the package: client, server or other
+	Old    string // the last form before it broke
+	Lines  []string
+	Forms  []Form    // all forms, oldest first
+	New    [3]string // declaration in 3.5, 3.6, 3.7; "" when gone
+	Class  [3]Class  // the worst over all forms that can move to the line
+	// MovedTo is where the symbol went in each line, as import path and symbol:
+	// "go.etcd.io/etcd/server/v3/config.ServerConfig"; "" when it did not move.
+	MovedTo [3]string
+	// Advice is what to do, concretely.
+	Advice string
+}
+
+// In returns the class of the break in a line.
+func (b *Break) In(line Line) Class {
+	if i := line.index(); i >= 0 {
+		return b.Class[i]
+	}
+	return None
+}
+
+// From returns the class of the break for code on a source release ("3.4.31") that
+// moves to a line: the form that the release had decides. ok is false when the
+// atlas does not have the release, or the release not the symbol.
+func (b *Break) From(release string, line Line) (c Class, ok bool) {
+	i := line.index()
+	if i < 0 {
+		return None, false
+	}
+	r := strings.TrimPrefix(release, "v")
+	for _, f := range b.Forms {
+		for _, l := range f.Releases {
+			if l == r {
+				return f.Class[i], true
+			}
+		}
+	}
+	return None, false
+}
+
+// NewIn returns the declaration of the symbol in a line, or "".
+func (b *Break) NewIn(line Line) string {
+	if i := line.index(); i >= 0 {
+		return b.New[i]
+	}
+	return ""
+}
+
+// MovedIn returns where the symbol went in a line: import path and name.
+func (b *Break) MovedIn(line Line) (path, symbol string, ok bool) {
+	i := line.index()
+	if i < 0 || b.MovedTo[i] == "" {
+		return "", "", false
+	}
+	s := b.MovedTo[i]
+	slash := strings.LastIndexByte(s, '/')
+	dot := slash + 1 + strings.IndexByte(s[slash+1:], '.')
+	return s[:dot], s[dot+1:], true
+}
+
+var breaks = sync.OnceValue(func() []Break {
+	var bs []Break
+	advice := map[string]string{"0": ""}
+	for l := range strings.Lines(unzip("breaks.tsv.gz")) {
+		if l[0] == '#' {
+			continue
+		}
+		f := strings.Split(strings.TrimSuffix(l, "\n"), "\t")
+		if f[0] == "advice" {
+			advice[f[1]] = f[2]
+			continue
+		}
+		b := Break{Pkg: f[0], Symbol: f[1], Scope: f[2], Class: parseClasses(f[3]), Advice: advice[f[4]]}
+		var all uint32
+		last := ""
+		for i := 11; i+2 < len(f); i += 3 {
+			m := parseMask(f[i])
+			all |= m
+			form := Form{Sig: f[i+2], Releases: maskLabels(m), Class: parseClasses(f[i+1])}
+			b.Forms = append(b.Forms, form)
+			last = form.Sig
+			if form.Class != [3]Class{} {
+				b.Old = form.Sig
+			}
+		}
+		b.Lines = maskLabels(all)
+		for t := range b.New {
+			switch n := f[5+t]; n {
+			case "~":
+				b.New[t] = last
+			case "=":
+				b.New[t] = b.New[t-1]
+			default:
+				b.New[t] = n
+			}
+			switch m := f[8+t]; m {
+			case "=":
+				b.MovedTo[t] = b.MovedTo[t-1]
+			default:
+				b.MovedTo[t] = m
+			}
+		}
+		if b.Advice == "" {
+			b.Advice = b.plain()
+		}
+		bs = append(bs, b)
+	}
+	return bs
+})
+
+// plain says what the tables alone tell of a break that nobody wrote advice for.
+func (b *Break) plain() string {
+	var parts []string
+	for t, l := range Lines() {
+		if b.Class[t] == None {
+			continue
+		}
+		s := ""
+		switch {
+		case b.MovedTo[t] != "":
+			s = "is now " + b.MovedTo[t]
+		case b.New[t] == "":
+			s = "is gone, nothing of that name takes its place"
+			if h, _ := HomeOf(b.Pkg, l); h.Gone {
+				s = "is gone with its package"
+				if h.Note != "" {
+					s += ": " + h.Note
+				}
+			}
+		default:
+			s = "is now `" + b.New[t] + "`"
+		}
+		if n := len(parts); n > 0 && strings.HasSuffix(parts[n-1], ": "+s) {
+			continue
+		}
+		parts = append(parts, string(l)+": "+s)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Breaks returns all breaks, sorted by package and symbol. The slice is shared:
+// callers do not change it.
+func Breaks() []Break { return breaks() }
+
+// BreaksOf returns the breaks of a package, sorted by symbol.
+func BreaksOf(pkg string) []Break {
+	bs := breaks()
+	i := sort.Search(len(bs), func(i int) bool { return bs[i].Pkg >= pkg })
+	j := i
+	for j < len(bs) && bs[j].Pkg == pkg {
+		j++
+	}
+	return bs[i:j:j]
+}
+
+// BreakOf returns the break of a symbol, or nil.
+func BreakOf(pkg, symbol string) *Break {
+	bs := BreaksOf(pkg)
+	i := sort.Search(len(bs), func(i int) bool { return bs[i].Symbol >= symbol })
+	if i < len(bs) && bs[i].Symbol == symbol {
+		return &bs[i]
+	}
+	return nil
+}
+
+// String names the break as rules do: "pkg/transport.TLSInfo.CAFile".
+func (b *Break) String() string {
+	return b.Pkg + "." + b.Symbol + " (" + b.Class[0].String() + " " + b.Class[1].String() + " " + b.Class[2].String() + ", releases " + strconv.Itoa(len(b.Lines)) + ")"
+}
