@@ -3,10 +3,13 @@ package doctor
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/mod/module"
+
+	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
 // raises names, for modules that are known to import an old etcd, the first
@@ -72,7 +75,7 @@ func network(f facts) bool {
 		if m := proxyModule(u.Path); m.Path != "" && f["module"] == "" {
 			f["module"], f["version"] = m.Path, m.Version
 		}
-		if !strings.Contains(u.Path, "/@") && u.RawQuery == "" {
+		if !strings.Contains(u.Path, "/@") && u.RawQuery == "" && len(u.Path) > 1 {
 			f["repo"] = u.Host + strings.TrimSuffix(u.Path, "/")
 		}
 	}
@@ -184,8 +187,23 @@ func goTooOld(f facts) bool {
 	return true
 }
 
-// releaseFor names the newest release of the same line that a Go builds.
-func releaseFor(modpath, version, running string) string { return "" }
+// releaseFor names the newest version of a module of etcd that a Go builds: of
+// the same line if there is one, else of the newest line that has one.
+func releaseFor(modpath, version, running string) string {
+	lines := atlas.Lines()
+	slices.Reverse(lines)
+	if l, ok := atlas.LineOf(version); ok {
+		lines = slices.Insert(lines, 0, l)
+	}
+	for _, l := range lines {
+		if r, ok := atlas.NewestFor(l, running); ok {
+			if v := atlas.Companion(modpath, r.Version); v != "" {
+				return modpath + "@" + v
+			}
+		}
+	}
+	return ""
+}
 
 // goAfter returns the Go minor version after one.
 func goAfter(v string) string {
@@ -197,4 +215,47 @@ func goAfter(v string) string {
 }
 
 // home says where a package of etcd is now.
-func home(f facts) bool { return true }
+func home(f facts) bool {
+	rel, layout, ok := atlas.Canonical(f["pkg"])
+	if !ok {
+		return true
+	}
+	lines := atlas.Lines()
+	slices.Reverse(lines)
+	if l, ok := atlas.LineOf(f["version"]); ok && layout == atlas.LayoutSplit {
+		lines = slices.Insert(lines, 0, l)
+	}
+	known := false
+	for _, l := range lines {
+		h, ok := atlas.HomeOf(rel, l)
+		known = known || ok
+		if !ok || h.Gone {
+			continue
+		}
+		switch {
+		case layout == atlas.LayoutSplit && h.Path == f["pkg"]:
+			f["gone"] = "etcd " + string(l) + " has the package in " + h.Module + "; the version that the build has does not"
+		case layout == atlas.LayoutSplit:
+			f["gone"] = "there is no such package; in etcd " + string(l) + " it is " + h.Path
+		default:
+			f["gone"] = "the path is of etcd before 3.5; in etcd " + string(l) + " the package is " + h.Path
+		}
+		f["get"] = h.Module + "@" + atlas.Companion(h.Module, atlas.Newest(l))
+		return true
+	}
+	if known {
+		f["gone"] = "no etcd from 3.5 on has the package"
+	}
+	if layout == atlas.LayoutSplit {
+		// pkg/v3/transport is named by where it was once looked for: the
+		// package below pkg went to client/pkg/v3.
+		for _, l := range lines {
+			if h, ok := atlas.HomeOf(strings.TrimPrefix(rel, "client/"), l); ok && !h.Gone && h.Path != f["pkg"] {
+				f["gone"] = "there is no such package; in etcd " + string(l) + " it is " + h.Path
+				f["get"] = h.Module + "@" + atlas.Companion(h.Module, atlas.Newest(l))
+				return true
+			}
+		}
+	}
+	return true
+}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/module"
 )
@@ -30,37 +32,69 @@ type facts map[string]string
 // macros are the parts that patterns are made of. Paths and versions end
 // before punctuation that a sentence adds.
 var macros = strings.NewReplacer(
+	" ?", `\s*`,
 	" ", `\s+`,
-	`<src>`, `(?P<file>[^\s"'()]+\.go):(?P<line>\d+)(?::\d+)?:?`,
-	`<path>`, `[\w.~!…-]+(?:/[\w.~!+-]+)*`,
-	`<ver>`, `v\d[\w.+-]*\w`,
+	`<SRC>`, `(?P<file>[^\s"'()]+\.go):(?P<line>\d+)(?::\d+)?:?`,
+	`<PKG>`, `[\w.~!…-]+(?:/[\w.~!+-]+)+`,
+	`<PATH>`, `[\w.~!…-]+(?:/[\w.~!+-]+)*`,
+	`<VER>`, `v\d[\w.+-]*\w`,
+	// an address that only the go command asks
+	`<FETCH>`, `https?://[^"\s]+(?:/@v/[^"\s]+|/@latest|\?go-get=1|/sumdb/[^"\s]+)`,
+	// git, as the go command runs it, with what it printed before the matter
+	`<GIT>`, `(?:(?P<module>[\w.~!-]+(?:/[\w.~!+-]+)+)@(?P<version>[\w.+-]+):\s+)?(?:reading\s+\S+:\s+)?(?:invalid\s+version:\s+)?git\s+(?:ls-remote|fetch|init|clone)[^\n]*?\s+in\s+\S+:\s+exit\s+status\s+128:\s+(?:[^\n]*\n){0,2}?`,
 )
 
 // compile makes a regexp of a pattern: a space stands for any white space, so
-// that a text is found whether or not it was broken into lines; <src>, <path>
-// and <ver> stand for themselves, and a leading ^ for the start of a line.
+// that a text is found whether or not it was broken into lines; <SRC>, <PKG>,
+// <PATH> and <VER> stand for themselves, and a leading ^ for the start of a line.
 func compile(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(`(?m)` + macros.Replace(pattern))
 }
 
 type compiled struct {
 	*known
-	res []*regexp.Regexp
+	res  []*regexp.Regexp
+	must []string // of each pattern, a text without which it cannot match
 }
 
-// compileAll is called for each log: a doctor reads one log in its life, and
-// the table costs some milliseconds.
-func compileAll() []compiled {
+// literal returns the longest text that every match of a pattern contains. It
+// lets most patterns be passed over in a log of many megabytes.
+func literal(re *regexp.Regexp) string {
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	if err != nil {
+		return ""
+	}
+	var best string
+	var walk func(*syntax.Regexp)
+	walk = func(t *syntax.Regexp) {
+		switch t.Op {
+		case syntax.OpLiteral:
+			if s := string(t.Rune); t.Flags&syntax.FoldCase == 0 && len(s) > len(best) {
+				best = s
+			}
+		case syntax.OpConcat, syntax.OpCapture:
+			for _, sub := range t.Sub {
+				walk(sub)
+			}
+		}
+	}
+	walk(tree)
+	return best
+}
+
+var compileAll = sync.OnceValue(func() []compiled {
 	var cs []compiled
 	for i := range texts {
 		c := compiled{known: &texts[i]}
 		for _, l := range c.like {
-			c.res = append(c.res, compile(l))
+			re := compile(l)
+			c.res = append(c.res, re)
+			c.must = append(c.must, literal(re))
 		}
 		cs = append(cs, c)
 	}
 	return cs
-}
+})
 
 // Explain reads what a failed go command, or a program that it built, printed,
 // and returns a diagnosis for each known text. Unknown text gives none.
@@ -69,19 +103,43 @@ func Explain(log io.Reader) ([]Diagnosis, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read log: %w", err)
 	}
-	all := compileAll()
 	text := decode(b)
-	ds := explain(all, read(text))
-	if p := unwrap(text); p != nil {
-		// Only what the log as it stands does not show: joined lines can
-		// mangle the names in them.
-		for _, d := range explain(all, p) {
-			if !slices.ContainsFunc(ds, func(have Diagnosis) bool { return have.ID == d.ID }) {
-				ds = append(ds, d)
-			}
+	ds := explain(read(text))
+	// Of several readings the one whose facts are whole is right: a line that
+	// is broken in the middle of a name loses facts, and so do two lines that
+	// are joined wrongly.
+	if other := explain(unfold(text)); worth(other) > worth(ds) {
+		ds = other
+	}
+	if p, likely := unwrap(text); p != nil && (likely || len(ds) == 0) {
+		if other := explain(p); worth(other) > worth(ds) {
+			ds = other
 		}
 	}
 	return sorted(ds), nil
+}
+
+// worth is the mean number of facts of the evidence.
+func worth(ds []Diagnosis) float64 {
+	n, sum := 0, 0
+	for _, d := range ds {
+		for _, e := range d.Evidence {
+			n++
+			sum += 1 + len(e.Chain)
+			for _, s := range []string{e.Module, e.Version, e.File} {
+				if s != "" {
+					sum++
+				}
+			}
+			if strings.Contains(e.Module, "/") {
+				sum++
+			}
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	return float64(sum) / float64(n)
 }
 
 // found is a diagnosis at a place of the log.
@@ -121,11 +179,14 @@ func add(ds []found, n found) []found {
 
 // explain matches all texts against a page. A text that stands earlier in the
 // table owns what it matched.
-func explain(all []compiled, p *page) []Diagnosis {
+func explain(p *page) []Diagnosis {
 	var ds []found
 	var taken [][2]int
-	for _, k := range all {
-		for _, re := range k.res {
+	for _, k := range compileAll() {
+		for i, re := range k.res {
+			if !strings.Contains(p.text, k.must[i]) {
+				continue
+			}
 			for _, loc := range re.FindAllStringSubmatchIndex(p.text, -1) {
 				if slices.ContainsFunc(taken, func(t [2]int) bool { return loc[0] < t[1] && t[0] < loc[1] }) {
 					continue

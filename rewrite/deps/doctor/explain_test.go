@@ -144,7 +144,7 @@ var disguises = map[string]func(string) string{
 	"gitlab": func(l string) string {
 		return "section_start:1560896352:build[collapsed=true]\r\x1b[0K" + strings.ReplaceAll(l, "\n", "\x1b[0;m\n") + "section_end:1560896353:build\r\x1b[0K\n"
 	},
-	"progress": lines(func(_ int, l string) string { return "downloading 12%\rdownloading 90%\r" + l }),
+	"progress": func(l string) string { return "downloading 12%\rdownloading 90%\r" + l },
 	"powershell": func(l string) string {
 		first, rest, _ := strings.Cut(l, "\n")
 		return "PS C:\\src\\svc> go build ./...\ngo : " + first + "\nAt line:1 char:1\n+ go build ./... 2> log.txt\n+ ~~~~~~~~~~~~~~~~~~~~~~~~~\n    + CategoryInfo          : NotSpecified: (verifying:String) [], RemoteException\n    + FullyQualifiedErrorId : NativeCommandError\n \n" + rest
@@ -220,6 +220,121 @@ func TestEachPatternHasASample(t *testing.T) {
 				return slices.Contains(s.want, k.id) && re.MatchString(read(s.log).text)
 			}) {
 				t.Errorf("%s: no sample is matched by\n\t%s", k.id, k.like[i])
+			}
+		}
+	}
+}
+
+// unknown are texts that resemble known ones. Explain must have nothing to say.
+var unknown = []string{
+	"",
+	"\n\n\r\n",
+	"ok  \texample.com/svc\t0.012s\nPASS\n",
+	"go: finding module for package google.golang.org/grpc/naming\ngo: downloading google.golang.org/grpc v1.85.0\n",
+	"go: downloading go.etcd.io/etcd/client/v3 v3.5.13\ngo: added go.etcd.io/etcd/client/v3 v3.5.13\n",
+	"go: upgraded google.golang.org/grpc v1.38.0 => v1.41.0\n",
+	"go: downgraded github.com/acme/lib v1.2.0 => v1.1.0\n",
+	"lb.go:3:4: undefined: resolver.BuildOptionFunc\nlb.go:3:4: undefined: balancer.PickOptionsV2\n",
+	"lb.go:3:4: undefined: Endpoint\nlb.go:3:4: undefined: grpc.Addresses\n",
+	"main.go:9:2: undefined: clientv3.SetLogger\n",
+	"main.go:9:2: undefined: pb.NewKVClientX\n", // the repository's own pb
+	"api.pb.go:9:2: undefined: grpc.SupportPackageIsVersion99\n",
+	"panic: proto: duplicate enum registered: tld.acme.TorrentState\n\ngoroutine 1 [running]:\n",
+	"panic: proto: message acme.v1.User is already registered\n",
+	"panic: proto: file \"user.proto\" is already registered\n",
+	"panic: mvccpb.Event_EventType is not what it was\n",
+	"panic: codecgen version mismatch: current: 8, need 10. Re-generate file: /src/svc/response.generated.go\n",
+	"main.go:3:4: cannot use cli (variable of type *foo.Client) as *bar.Client value in argument to f\n",
+	"main.go:3:4: cannot use cli (variable of type *\"go.etcd.io/etcd/client/v3\".Client) as io.Closer value in argument to f: missing method Close\n",
+	"svc.tar.gz: checksum mismatch\n",
+	"verifying the download ... checksum mismatch, retrying\n",
+	"error: module requires Node >= 18 (running 16.2.0)\n",
+	"python: requires python >= 3.9 (running 3.8)\n",
+	"rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing dial tcp 127.0.0.1:2379: connect: connection refused\"\n",
+	"Get \"http://127.0.0.1:2379/health\": dial tcp 127.0.0.1:2379: connect: connection refused\n",
+	"Get \"https://etcd.example.com:2379/version\": x509: certificate signed by unknown authority\n",
+	"Error response from daemon: pull access denied: repository not found\n",
+	"fatal: Authentication failed for 'https://git.corp.example.com/team/lib/'\n", // some git, not the go command's
+	"git@github.com: Permission denied (publickey).\n",
+	"fatal: unable to access 'https://github.com/acme/private/': Could not resolve host: github.com\n",
+	"curl: (22) The requested URL returned error: 404 Not Found\nreading https://example.com/page: 404 Not Found\n",
+	"reading the manual: 403 Forbidden\n",
+	"module foo found (bar), but does not contain what you want\n",
+	"the package was found in multiple modules of the space station\n",
+	"inconsistent vendoring machine\n",
+	"{\"level\":\"warn\",\"msg\":\"etcdserver: request timed out\"}\n",
+	"context deadline exceeded\n",
+	"npm ERR! 404 Not Found - GET https://registry.example.com/@v/left-pad\n",
+	"unknown directive: upstream in /etc/nginx/nginx.conf:3\n",
+	"/etc/app.conf:3: unknown directive: toolchain\n",
+	"--- FAIL: TestX (0.00s)\n    x_test.go:10: the function can be called only once\n",
+}
+
+func TestUnknownTextGivesNoDiagnosis(t *testing.T) {
+	for _, log := range unknown {
+		ds, err := Explain(strings.NewReader(log))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ds) > 0 {
+			t.Errorf("%q is taken for %v", log, ids(ds))
+		}
+	}
+	// All together they must not make a known text either.
+	all := strings.Join(unknown, "")
+	if ds, _ := Explain(strings.NewReader(all)); len(ds) > 0 {
+		t.Errorf("together they are taken for %v: %q", ids(ds), ds[0].Evidence[0].Text)
+	}
+}
+
+func TestExplainSeparatesTheTextsOfOneLog(t *testing.T) {
+	var log strings.Builder
+	want := map[string]bool{}
+	for _, s := range samples(t) {
+		log.WriteString(s.log + "\n")
+		for _, id := range s.want {
+			want[id] = true
+		}
+	}
+	ds, err := Explain(strings.NewReader(log.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for _, d := range ds {
+		got[d.ID] = true
+	}
+	for id := range want {
+		if !got[id] {
+			t.Errorf("%s is lost among the others", id)
+		}
+	}
+	for id := range got {
+		if !want[id] {
+			t.Errorf("%s comes from nowhere", id)
+		}
+	}
+}
+
+func TestEvidencePointsAtTheLineOfTheLog(t *testing.T) {
+	log := "one\ntwo\n2024-05-01T12:34:56Z lb.go:31:35: undefined: grpc.RoundRobin\n"
+	ds, err := Explain(strings.NewReader(log))
+	if err != nil || len(ds) != 1 {
+		t.Fatal(ds, err)
+	}
+	e := ds[0].Evidence[0]
+	if e.LogLine != 3 || e.File != "lb.go" || e.Line != 31 || !slices.Equal(e.Text, []string{"lb.go:31:35: undefined: grpc.RoundRobin"}) {
+		t.Errorf("evidence is %+v", e)
+	}
+}
+
+func TestNoAdviceWeakensChecks(t *testing.T) {
+	for _, k := range texts {
+		for _, f := range k.fix {
+			for _, bad := range []string{"GOSUMDB=off", "GONOSUMDB", "GONOSUMCHECK", "GOINSECURE", "-insecure", "rm go.sum", "GOFLAGS=-mod=mod", "sslVerify", "GOPROXY=direct go mod tidy -e"} {
+				if strings.Contains(f, bad) {
+					t.Errorf("%s advises %q", k.id, f)
+				}
 			}
 		}
 	}

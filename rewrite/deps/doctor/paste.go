@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -60,20 +61,20 @@ var (
 	around = regexp.MustCompile(`^(?:` + strings.Join([]string{
 		`\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?(?:\s|$)`,
 		`\[?\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\]?(?:\s|$)`,
-		`(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d+ \d\d:\d\d:\d\d \S+ [\w./-]+(?:\[\d+\])?: `, // syslog
-		`#\d+ (?:\d+\.\d+ )?`,   // docker buildx
-		`\[[\w. /-]+\]\s*\|\s?`, // act
-		`[\w.-]+\s*\| `,         // docker compose
-		`\| ?`,                  // a table
-		`(?:> ?)+`,              // mail and Markdown
-		"```\\w*$",              // Markdown
-		`\[(?:INFO|WARN|WARNING|ERROR|DEBUG|stderr|stdout)\]:?\s`, // build systems
-		`(?:##\[\w+\]|::(?:error|warning|group)[^:]*::)`,          // Azure, GitHub
-		`PS [A-Za-z]:\\[^>]*>\s?`,                                 // PowerShell
-		`go : `,                                                   // the same, of an error stream
-		`[\w.-]+@[\w.-]+[:\s][^$#%]{0,80}[$#%] `,                  // user@host:dir$
-		`(?:\([\w.-]+\) )?[$%➜❯»+] +`,                             // bare prompts and set -x
-		`\d+/\d+ \| `,                                             // a step of many
+		`(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d+ \d\d:\d\d:\d\d \S+ [\w./-]+(?:\[\d+\])?:(?:\s|$)`, // syslog
+		`#\d+ (?:\d+\.\d+(?:\s|$))?`, // docker buildx
+		`\[[\w. /-]+\]\s*\|\s?`,      // act
+		`[\w.-]+\s*\|(?:\s|$)`,       // docker compose
+		`\| ?`,                       // a table
+		`(?:> ?)+`,                   // mail and Markdown
+		"```\\w*$",                   // Markdown
+		`\[(?:INFO|WARN|WARNING|ERROR|DEBUG|stderr|stdout)\]:?(?:\s|$)`, // build systems
+		`(?:##\[\w+\]|::(?:error|warning|group)[^:]*::)`,                // Azure, GitHub
+		`PS [A-Za-z]:\\[^>]*>\s?`,                                       // PowerShell
+		`go : `,                                                         // the same, of an error stream
+		`[\w.-]+@[\w.-]+[:\s][^$#%]{0,80}[$#%] `,                        // user@host:dir$
+		`(?:\([\w.-]+\) )?[$%➜❯»+] +`,                                   // bare prompts and set -x
+		`\d+/\d+ \| `,                                                   // a step of many
 	}, "|") + `)`)
 
 	gitlab = regexp.MustCompile(`section_(?:start|end):\d+:[\w.-]+(?:\[[^\]]*\])?\r`)
@@ -114,9 +115,9 @@ var entities = strings.NewReplacer("&quot;", `"`, "&#34;", `"`, "&#39;", "'", "&
 // a progress line was overwritten with is what stays of it.
 func split(log string) []string {
 	log = entities.Replace(escape.ReplaceAllString(log, ""))
-	lines := strings.Split(strings.ReplaceAll(log, "\r\n", "\n"), "\n")
+	lines := strings.Split(strings.ReplaceAll(strings.TrimRight(log, "\r"), "\r\n", "\n"), "\n")
 	for i, l := range lines {
-		l = strings.TrimRight(gitlab.ReplaceAllString(l, ""), "\r")
+		l = gitlab.ReplaceAllString(l, "")
 		if j := strings.LastIndexByte(l, '\r'); j >= 0 {
 			l = l[j+1:]
 		}
@@ -152,17 +153,35 @@ func read(log string) *page {
 	return newPage(lines, orig)
 }
 
+// unfold cleans a log in which long lines go on, indented, in the next. The go
+// command indents lines too, but nothing is lost when those are joined by a
+// space.
+func unfold(log string) *page {
+	var joined []string
+	var orig []int
+	for i, l := range split(log) {
+		if t := strings.TrimSpace(l); t != "" && len(joined) > 0 && strings.TrimSpace(joined[len(joined)-1]) != "" && (l[0] == ' ' || l[0] == '\t') {
+			joined[len(joined)-1] += " " + t
+			continue
+		}
+		joined, orig = append(joined, l), append(orig, i+1)
+	}
+	return newPage(joined, orig)
+}
+
 // unwrap cleans a log whose lines a terminal broke at its right margin, in the
-// middle of words: a line as wide as the widest goes on in the next.
-func unwrap(log string) *page {
+// middle of words: a line as wide as the widest goes on in the next. It is
+// likely that this was done if several are, or if that is a width of terminals.
+func unwrap(log string) (p *page, likely bool) {
 	lines := split(log)
 	width := 0
 	for _, l := range lines {
 		width = max(width, utf8.RuneCountInString(l))
 	}
 	if width < 40 {
-		return nil
+		return nil, false
 	}
+	widest := 0
 	var joined []string
 	var orig []int
 	open := false
@@ -172,7 +191,9 @@ func unwrap(log string) *page {
 		} else {
 			joined, orig = append(joined, l), append(orig, i+1)
 		}
-		open = utf8.RuneCountInString(l) == width
+		if open = utf8.RuneCountInString(l) == width; open {
+			widest++
+		}
 	}
-	return newPage(joined, orig)
+	return newPage(joined, orig), widest > 1 || slices.Contains([]int{80, 100, 120, 132, 160, 200}, width)
 }

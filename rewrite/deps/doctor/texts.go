@@ -30,8 +30,8 @@ var texts = []known{
 		id: "checksum-database", severity: Error,
 		title: "{module} {version} is not what the checksum database knows",
 		like: []string{
-			`(?P<module><path>)@(?P<version><ver>): verifying (?:module|go\.mod): checksum mismatch downloaded: (?P<got>h1:\S+) (?P<db>[\w.-]+): (?P<want>h1:\S+)`,
-			`verifying (?P<module><path>)@(?P<version><ver>)(?:/go\.mod)?: checksum mismatch downloaded: (?P<got>h1:\S+) (?P<db>[a-z0-9-]+\.[\w.-]*): (?P<want>h1:\S+) SECURITY ERROR This download does NOT match the one reported by the checksum server`,
+			`(?P<module><PATH>)@(?P<version><VER>): verifying (?:module|go\.mod): checksum mismatch downloaded: (?P<got>h1:\S+) (?P<db>[\w.-]+): (?P<want>h1:\S+)`,
+			`verifying (?P<module><PATH>)@(?P<version><VER>)(?:/go\.mod)?: checksum mismatch downloaded: (?P<got>h1:\S+) (?P<db>[a-z0-9-]+\.[\w.-]*): (?P<want>h1:\S+) SECURITY ERROR This download does NOT match the one reported by the checksum server`,
 		},
 		cause: "what was downloaded differs from what everybody else got: {db} has another sum for this version. A proxy that rewrites or re-packs modules does this, and so does an attack",
 		fix: []string{
@@ -47,8 +47,8 @@ var texts = []known{
 		id: "checksum-mismatch", severity: Error,
 		title: "{module} {version} is not what go.sum recorded",
 		like: []string{
-			`verifying (?P<module><path>)@(?P<version><ver>)(?:/go\.mod)?: checksum mismatch downloaded: (?P<got>h1:\S+) (?:[^\s:]*go\.(?:work\.)?sum): (?P<want>h1:\S+)`,
-			`verifying (?P<module><path>)@(?P<version><ver>)(?:/go\.mod)?: checksum mismatch`,
+			`verifying (?P<module><PATH>)@(?P<version><VER>)(?:/go\.mod)?: checksum mismatch downloaded: (?P<got>h1:\S+) (?:[^\s:]*go\.(?:work\.)?sum): (?P<want>h1:\S+)`,
+			`verifying (?P<module><PATH>)@(?P<version><VER>)(?:/go\.mod)?: checksum mismatch`,
 		},
 		cause: "the module that was downloaded differs from the one that go.sum recorded: its tag was moved after the first download, the download was altered on the way or in a proxy, or go.sum was merged or edited wrongly. go mod tidy does not repair this, and switching the check off would only build what nobody has looked at",
 		fix: []string{
@@ -66,8 +66,8 @@ var texts = []known{
 		id: "checksum-database-unreachable", severity: Error,
 		title: "the checksum database does not answer for {module}",
 		like: []string{
-			`(?P<module><path>)@(?P<version><ver>): verifying (?:module|go\.mod): (?:<path>@<ver>(?:/go\.mod)?: )?reading (?P<url>https?://[^\s"]+/lookup/\S+): (?P<status>\d\d\d) `,
-			`verifying (?:(?:module|go\.mod): )?(?P<module><path>)@(?P<version><ver>)(?:/go\.mod)?: (?:<path>@<ver>(?:/go\.mod)?: )?(?:initializing sumdb\.Client: )?(?:reading|Get) "?(?P<url>https?://[^\s"]+)`,
+			`(?P<module><PATH>)@(?P<version><VER>): verifying (?:module|go\.mod): (?:<PATH>@<VER>(?:/go\.mod)?: )?reading (?P<url>https?://[^\s"]+/lookup/\S+): (?P<status>\d\d\d) `,
+			`verifying (?:(?:module|go\.mod): )?(?P<module><PATH>)@(?P<version><VER>)(?:/go\.mod)?: (?:<PATH>@<VER>(?:/go\.mod)?: )?(?:initializing sumdb\.Client: )?(?:reading|Get) "?(?P<url>https?://[^\s"]+)`,
 		},
 		cause: "go.sum has no line for this module yet, and the checksum database that should confirm it was not reachable or does not know it. It never knows private modules: those belong into GOPRIVATE, and only those",
 		fix: []string{
@@ -110,8 +110,8 @@ var texts = []known{
 		id: "grpc-replaced", severity: Error,
 		title: "a replace holds gRPC at {have}, which has no {short}",
 		like: []string{
-			`(?P<pkg>google\.golang\.org/grpc/<path>): module google\.golang\.org/grpc@\S+ found \((?:(?P<found><ver>), )?replaced by (?P<by><path>)@(?P<have><ver>)\), but does not contain package`,
-			`module google\.golang\.org/grpc@\S+ found \((?:(?P<found><ver>), )?replaced by (?P<by><path>)@(?P<have><ver>)\), but does not contain package (?P<pkg>google\.golang\.org/grpc/<path>)`,
+			`(?P<pkg>google\.golang\.org/grpc/<PATH>): module google\.golang\.org/grpc@\S+ found \((?:(?P<found><VER>), )?replaced by (?P<by><PATH>)@(?P<have><VER>)\), but does not contain package`,
+			`module google\.golang\.org/grpc@\S+ found \((?:(?P<found><VER>), )?replaced by (?P<by><PATH>)@(?P<have><VER>)\), but does not contain package (?P<pkg>google\.golang\.org/grpc/<PATH>)`,
 		},
 		mind: func(f facts) bool {
 			f["module"], f["version"] = "google.golang.org/grpc", f["have"]
@@ -126,9 +126,9 @@ var texts = []known{
 		id: "grpc-naming", severity: Error,
 		title: "google.golang.org/grpc/naming is gone, and old etcd imports it",
 		like: []string{
-			`google\.golang\.org/grpc/naming: module google\.golang\.org/grpc@\S+ found \((?P<found><ver>)(?:, replaced by \S+@(?P<have><ver>))?\), but does not contain package google\.golang\.org/grpc/naming`,
-			`module google\.golang\.org/grpc@\S+ found(?: \((?P<found><ver>)(?:, replaced by \S+@(?P<have><ver>))?\))?, but does not contain package (?P<pkg>google\.golang\.org/grpc/naming)\b`,
-			`(?:<src> )?(?:cannot find package|no required module provides package|cannot find module providing package) "?(?P<pkg>google\.golang\.org/grpc/naming)\b`,
+			`(?P<pkg>google\.golang\.org/grpc/naming): module google\.golang\.org/grpc@\S+ found \((?P<found><VER>)(?:, replaced by \S+@(?P<have><VER>))?\), but does not contain package google\.golang\.org/grpc/naming`,
+			`module google\.golang\.org/grpc@\S+ found(?: \((?P<found><VER>)(?:, replaced by \S+@(?P<have><VER>))?\))?, but does not contain package (?P<pkg>google\.golang\.org/grpc/naming)\b`,
+			`(?:<SRC> )?(?:cannot find package|no required module provides package|cannot find module providing package) "?(?P<pkg>google\.golang\.org/grpc/naming)\b`,
 		},
 		mind: func(f facts) bool {
 			f["pkg"], f["module"] = "google.golang.org/grpc/naming", "google.golang.org/grpc"
@@ -148,11 +148,11 @@ var texts = []known{
 		id: "etcd-grpc-too-new", severity: Error,
 		title: "gRPC is too new for {module|the etcd client} {version|}",
 		like: []string{
-			`<src> undefined: (?P<sym>(?:balancer\.PickOptions|resolver\.(?:BuildOption|ResolveNowOption)|grpc\.(?:Address|Balancer|BalancerConfig|BalancerGetOptions|RoundRobin|WithBalancer|WithBalancerName|WithServiceConfig)|manual\.GenerateAndRegisterManualResolver|naming\.(?:Update|Watcher|Resolver|Operation)))(?:\s|$)`,
-			`<src> (?P<sym>PickOptions|BuildOption|ResolveNowOption) not declared by package (?:balancer|resolver)`,
-			`<src> (?:invalid operation: )?(?:target|\w+)\.(?P<sym>Authority|Scheme) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method (?:Authority|Scheme)`,
-			`<src> cannot use [^\n]*\*?errPicker[^\n]* (?:\*errPicker )?does not implement (?:"google\.golang\.org/grpc/)?(?:balancer"?\.)?Picker \(wrong type for (?P<sym>method Pick)\b`,
-			`<src> cannot use [^\n]*\*errPicker[^\n]* as (?:"google\.golang\.org/grpc/balancer"\.|balancer\.)?(?P<sym>Picker) value in return statement`,
+			`<SRC> undefined: (?P<sym>(?:balancer\.PickOptions|resolver\.(?:BuildOption|ResolveNowOption)|grpc\.(?:Address|Balancer|BalancerConfig|BalancerGetOptions|RoundRobin|WithBalancer|WithBalancerName|WithServiceConfig)|manual\.GenerateAndRegisterManualResolver|naming\.(?:Update|Watcher|Resolver|Operation)))(?:\s|$)`,
+			`<SRC> (?P<sym>PickOptions|BuildOption|ResolveNowOption) not declared by package (?:balancer|resolver)`,
+			`<SRC> (?:invalid operation: )?(?:target|\w+)\.(?P<sym>Authority|Scheme) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method (?:Authority|Scheme)`,
+			`<SRC> cannot use [^\n]*\*?errPicker[^\n]* (?:\*errPicker )?does not implement (?:"google\.golang\.org/grpc/)?(?:balancer"?\.)?Picker \(wrong type for (?P<sym>method Pick)\b`,
+			`<SRC> cannot use [^\n]*\*errPicker[^\n]* as (?:"google\.golang\.org/grpc/balancer"\.|balancer\.)?(?P<sym>Picker) value in return statement`,
 		},
 		mind:  tooNew,
 		cause: "{sym} left gRPC with {removed|a newer version}; {user} was written for gRPC before that, and the build list has a newer one: some other module asks for it, or, as etcd 3.3 has no go.mod, nothing asks for an old one",
@@ -163,8 +163,8 @@ var texts = []known{
 		id: "grpc-generated-code", severity: Error,
 		title: "generated code needs gRPC {needs} or newer",
 		like: []string{
-			`<src> (?:invalid operation: )?undefined: (?P<sym>grpc\.(?:SupportPackageIsVersion\d+|ClientConnInterface|ServiceRegistrar|StaticMethod|CallOption))\b`,
-			`<src> (?P<sym>SupportPackageIsVersion\d+|ClientConnInterface) not declared by package grpc`,
+			`<SRC> (?:invalid operation: )?undefined: (?P<sym>grpc\.(?:SupportPackageIsVersion\d+|ClientConnInterface|ServiceRegistrar|StaticMethod|CallOption))\b`,
+			`<SRC> (?P<sym>SupportPackageIsVersion\d+|ClientConnInterface) not declared by package grpc`,
 			`^undefined: (?P<sym>grpc\.(?:SupportPackageIsVersion\d+|ClientConnInterface))\b`,
 		},
 		mind:  generated,
@@ -184,8 +184,8 @@ var texts = []known{
 		id: "etcd-versions-mixed", severity: Error,
 		title: "the etcd modules of this build are of different releases",
 		like: []string{
-			`<src> (?:cannot use [^\n]*)?\s*\*?retry\w+Client\)? does not implement (?:"[^"]*etcdserverpb"|etcdserverpb|pb)\.\w+Client \(missing method (?P<sym>\w+)\)`,
-			`<src> undefined: (?P<sym>(?:rpctypes|etcdserverpb|pb|mvccpb|authpb|version)\.\w+)(?:\s|$)`,
+			`<SRC> (?:cannot use [^\n]*)?\s*\*?retry\w+Client\)? does not implement (?:"[^"]*etcdserverpb"|etcdserverpb|pb)\.\w+Client \(missing method (?P<sym>\w+)\)`,
+			`<SRC> undefined: (?P<sym>(?:rpctypes|etcdserverpb|pb|mvccpb|authpb|version)\.\w+)(?:\s|$)`,
 		},
 		mind:  func(f facts) bool { return isNew(f["file"]) },
 		cause: "{module|an etcd module} {version|} needs {sym} of go.etcd.io/etcd/api/v3, which the build has in another release. All modules of etcd (api, client, client/pkg, pkg, server, raft up to 3.5) are made to go together, release by release; client/v2 v2.305.x goes with v3.5.x",
@@ -196,10 +196,10 @@ var texts = []known{
 		id: "grpc-too-old", severity: Error,
 		title: "gRPC is too old for {module|the etcd client} {version|}",
 		like: []string{
-			`<src> undefined: (?P<sym>grpc\.(?:WithResolvers|ServerStreamingClient|BidiStreamingClient|ClientStreamingClient|NewClient)|resolver\.(?:Endpoint|BuildOptions|ResolveNowOptions)|serviceconfig\.ParseResult|balancer\.(?:PickInfo|V2Picker)|(?:grpc)?credentials\.Bundle)(?:\s|$)`,
-			`<src> invalid operation: cannot call (?P<sym>r\.CC) \(variable of (?:interface )?type`,
-			`<src> \w+\.(?P<sym>BytesSent) undefined \(type balancer\.DoneInfo has no field or method BytesSent`,
-			`<src> target\.(?P<sym>URL) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method URL`,
+			`<SRC> undefined: (?P<sym>grpc\.(?:WithResolvers|ServerStreamingClient|BidiStreamingClient|ClientStreamingClient|NewClient)|resolver\.(?:Endpoint|BuildOptions|ResolveNowOptions)|serviceconfig\.ParseResult|balancer\.(?:PickInfo|V2Picker)|(?:grpc)?credentials\.Bundle)(?:\s|$)`,
+			`<SRC> invalid operation: cannot call (?P<sym>r\.CC) \(variable of (?:interface )?type`,
+			`<SRC> \w+\.(?P<sym>BytesSent) undefined \(type balancer\.DoneInfo has no field or method BytesSent`,
+			`<SRC> target\.(?P<sym>URL) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method URL`,
 		},
 		mind:  tooOld,
 		cause: "{user} needs {sym}, which gRPC has from {added|a newer version} on. The module asks for a gRPC that is new enough, so only a replace or an exclude can hold it below: most often the pin of the old etcd client. go mod tidy does not see this",
@@ -209,7 +209,7 @@ var texts = []known{
 	{
 		id: "client-naming-grpc", severity: Error,
 		title: "client/v3/naming/resolver of {module|this client} {version|} is older than gRPC 1.53",
-		like:  []string{`<src> cannot use target\.Endpoint \(value of type func\(\) string\) as string value`},
+		like:  []string{`<SRC> cannot use target\.Endpoint \(value of type func\(\) string\) as string value`},
 		cause: "Target.Endpoint was a field up to gRPC 1.52 and is a method since; client/v3 up to 3.5.9 reads the field, 3.5.10 and later do not",
 		fix:   []string{"go get go.etcd.io/etcd/client/v3@v3.5.12 go.etcd.io/etcd/api/v3@v3.5.12 go.etcd.io/etcd/client/pkg/v3@v3.5.12", tidy},
 		ref:   "https://github.com/etcd-io/etcd/issues/14923",
@@ -272,8 +272,8 @@ var texts = []known{
 		id: "mismatched-etcd-types", severity: Error,
 		title: "a value of one etcd generation is used where the other is wanted",
 		like: []string{
-			`<src> cannot use [^\n]*?\((?:[\w -]*?of (?:[a-z]+ )?type |type )[^"\n]*"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.(?P<type>\w+)\) as (?:type )?[^"\n]*?"(?P<to>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.\w+`,
-			`<src> cannot use [^\n]*?"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)/vendor/[^"\n]*)"\.(?P<type>\w+)`,
+			`<SRC> cannot use [^\n]*?\((?:[\w -]*?of (?:[a-z]+ )?type |type )[^"\n]*"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.(?P<type>\w+)\) as (?:type )?[^"\n]*?"(?P<to>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.\w+`,
+			`<SRC> cannot use [^\n]*?"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)/vendor/[^"\n]*)"\.(?P<type>\w+)`,
 			`cannot use [^\n]*?\(type [^"\n]*?"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.(?P<type>\w+)\) as type [^"\n]*?"(?P<to>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.\w+`,
 		},
 		mind: func(f facts) bool {
@@ -293,9 +293,9 @@ var texts = []known{
 		id: "bbolt-path", severity: Error,
 		title: "github.com/coreos/bbolt has moved to go.etcd.io/bbolt",
 		like: []string{
-			`(?:(?P<module>github\.com/coreos/bbolt)@(?P<version><ver>): )?parsing go\.mod: module declares its path as: go\.etcd\.io/bbolt but was required as: github\.com/coreos/bbolt`,
-			`(?P<module>github\.com/(?:coreos|etcd-io)/bbolt)@(?P<version><ver>): parsing go\.mod: unexpected module path "go\.etcd\.io/bbolt"`,
-			`(?:(?P<module>github\.com/etcd-io/bbolt)@(?P<version><ver>): )?parsing go\.mod: module declares its path as: go\.etcd\.io/bbolt but was required as: github\.com/etcd-io/bbolt`,
+			`(?:(?P<module>github\.com/coreos/bbolt)@(?P<version><VER>): )?parsing go\.mod: module declares its path as: go\.etcd\.io/bbolt but was required as: github\.com/coreos/bbolt`,
+			`(?P<module>github\.com/(?:coreos|etcd-io)/bbolt)@(?P<version><VER>): parsing go\.mod: unexpected module path "go\.etcd\.io/bbolt"`,
+			`(?:(?P<module>github\.com/etcd-io/bbolt)@(?P<version><VER>): )?parsing go\.mod: module declares its path as: go\.etcd\.io/bbolt but was required as: github\.com/etcd-io/bbolt`,
 		},
 		mind:  func(f facts) bool { return f.raise() },
 		cause: "bbolt declares itself go.etcd.io/bbolt from v1.3.4 on, and the build asks for {version|such a version} by its former path. Only etcd 3.3 and before import it there: {who}",
@@ -305,7 +305,7 @@ var texts = []known{
 	{
 		id: "bbolt-two-paths", severity: Error,
 		title: "a replace gives one bbolt two paths",
-		like:  []string{`go\.etcd\.io/bbolt@(?P<version><ver>) used for two different module paths \((?P<one><path>) and (?P<two><path>)\)`},
+		like:  []string{`go\.etcd\.io/bbolt@(?P<version><VER>) used for two different module paths \((?P<one><PATH>) and (?P<two><PATH>)\)`},
 		mind:  func(f facts) bool { f["module"] = "go.etcd.io/bbolt"; return true },
 		cause: "go.mod replaces github.com/coreos/bbolt by go.etcd.io/bbolt {version}, and the build list holds that very version under its own path too, which the go command refuses. The replace was for etcd 3.3; with a newer etcd nothing needs it",
 		fix:   []string{"go mod edit -dropreplace=github.com/coreos/bbolt", tidy, "# if etcd 3.3 is still imported:", migrate},
@@ -314,7 +314,7 @@ var texts = []known{
 	{
 		id: "two-module-paths", severity: Error,
 		title: "a replace gives {module} two paths",
-		like:  []string{`(?P<module><path>)@(?P<version><ver>) used for two different module paths \((?P<one><path>) and (?P<two><path>)\)`},
+		like:  []string{`(?P<module><PATH>)@(?P<version><VER>) used for two different module paths \((?P<one><PATH>) and (?P<two><PATH>)\)`},
 		mind: func(f facts) bool {
 			f["drop"] = f["one"]
 			if f["one"] == f["module"] {
@@ -330,10 +330,10 @@ var texts = []known{
 		id: "etcd-v3-suffix", severity: Error,
 		title: "{module} has no version {version|3.x} that the go command accepts",
 		like: []string{
-			`(?P<module>go\.etcd\.io/etcd)@(?P<version><ver>): invalid version: module contains a go\.mod file, so (?:major version must be compatible: should be v0 or v1, not v\d|module path must match major version \("[^"]*"\))`,
-			`(?:(?P<file>\S*go\.(?:mod|work)):(?P<line>\d+): )?require (?P<module>go\.etcd\.io/etcd): version "(?P<version><ver>)" invalid: (?:module contains a go\.mod file, so )?(?:major version must be compatible: )?should be v0 or v1, not v\d`,
-			`require (?P<module>go\.etcd\.io/etcd): version "(?P<version><ver>)" invalid: module contains a go\.mod file`,
-			`(?P<module>go\.etcd\.io/etcd)@(?P<version><ver>): invalid version: \+incompatible suffix not allowed: module contains a go\.mod file`,
+			`(?P<module>go\.etcd\.io/etcd)@(?P<version><VER>): invalid version: module contains a go\.mod file, so (?:major version must be compatible: should be v0 or v1, not v\d|module path must match major version \("[^"]*"\))`,
+			`(?:(?P<file>\S*go\.(?:mod|work)):(?P<line>\d+): )?require (?P<module>go\.etcd\.io/etcd): version "(?P<version><VER>)" invalid: (?:module contains a go\.mod file, so )?(?:major version must be compatible: )?should be v0 or v1, not v\d`,
+			`require (?P<module>go\.etcd\.io/etcd): version "(?P<version><VER>)" invalid: module contains a go\.mod file`,
+			`(?P<module>go\.etcd\.io/etcd)@(?P<version><VER>): invalid version: \+incompatible suffix not allowed: module contains a go\.mod file`,
 		},
 		cause: "etcd 3.4 has a go.mod without the /v3 that its tags call for, so v3.4.x is no version of go.etcd.io/etcd. 3.4 can be had by a pseudo-version of the commit only; from 3.5 on the modules are go.etcd.io/etcd/client/v3 and its like, with proper versions. A replace in the main module can hide this requirement of a dependency",
 		fix: []string{
@@ -349,9 +349,9 @@ var texts = []known{
 		id: "version-major", severity: Error,
 		title: "{module} {version} does not fit the module's path",
 		like: []string{
-			`(?P<module><path>)@(?P<version><ver>): invalid version: module contains a go\.mod file, so (?:major version must be compatible: should be v[\dor v]+, not v\d+|module path must match major version \("(?P<want>[^"]*)"\))`,
-			`require (?P<module><path>): version "(?P<version><ver>)" invalid: (?:module contains a go\.mod file, so )?(?:major version must be compatible: )?should be v[\dor v]+, not v\d+`,
-			`(?P<module><path>)@(?P<version><ver>): invalid version: module path includes a major version suffix, so major version must match`,
+			`(?P<module><PATH>)@(?P<version><VER>): invalid version: module contains a go\.mod file, so (?:major version must be compatible: should be v[\dor v]+, not v\d+|module path must match major version \("(?P<want>[^"]*)"\))`,
+			`require (?P<module><PATH>): version "(?P<version><VER>)" invalid: (?:module contains a go\.mod file, so )?(?:major version must be compatible: )?should be v[\dor v]+, not v\d+`,
+			`(?P<module><PATH>)@(?P<version><VER>): invalid version: module path includes a major version suffix, so major version must match`,
 		},
 		mind: func(f facts) bool {
 			if strings.HasPrefix(f["module"], "go.etcd.io/etcd/client/v2") {
@@ -368,7 +368,7 @@ var texts = []known{
 		id: "version-without-v", severity: Error,
 		title: "{version} is no version: versions start with v",
 		like: []string{
-			`(?P<module>go\.etcd\.io/etcd(?:/<path>)?|google\.golang\.org/grpc)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:reading \S+: \d\d\d|invalid version|unknown revision)`,
+			`(?P<module>go\.etcd\.io/etcd(?:/<PATH>)?|google\.golang\.org/grpc)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:reading \S+: \d\d\d|invalid version|unknown revision)`,
 		},
 		cause: "the go command took {version} for the name of a branch or commit",
 		fix:   []string{"go get {module}@v{version}"},
@@ -378,9 +378,9 @@ var texts = []known{
 		id: "etcd-unknown-revision", severity: Error,
 		title: "{module|a module of etcd} {version|} was never released",
 		like: []string{
-			`(?P<module>go\.etcd\.io/etcd/<path>)@(?P<version><ver>): (?:reading \S+ at revision \S+: |invalid version: )?unknown revision (?P<rev>[\w./-]+)`,
+			`(?P<module>go\.etcd\.io/etcd/<PATH>)@(?P<version><VER>): (?:reading \S+ at revision \S+: |invalid version: )?unknown revision (?P<rev>[\w./-]+)`,
 			`reading go\.etcd\.io/etcd/\S+ at revision (?P<rev>\S+): unknown revision`,
-			`(?P<module>go\.etcd\.io/etcd(?:/<path>)?)@(?P<version>[\w.+-]+): (?:reading \S+ at revision \S+: |invalid version: )?unknown revision (?P<rev>[\w./-]+)`,
+			`(?P<module>go\.etcd\.io/etcd(?:/<PATH>)?)@(?P<version>[\w.+-]+): (?:reading \S+ at revision \S+: |invalid version: )?unknown revision (?P<rev>[\w./-]+)`,
 		},
 		cause: "a commit from the time when 3.5 was made names sibling modules by versions that were placeholders (v3.5.0-pre, v3.0.0-0001…) and never tagged. What asks for it: {chainText|a requirement on a branch or a commit of etcd}",
 		mind: func(f facts) bool {
@@ -393,9 +393,9 @@ var texts = []known{
 		id: "go-systemd-latest", severity: Error,
 		title: "github.com/coreos/go-systemd has no version for its old path",
 		like: []string{
-			`(?P<pkg>github\.com/coreos/go-systemd(?:/<path>)?): no matching versions for query "(?:latest|upgrade)"`,
-			`<src> no matching versions for query "(?:latest|upgrade)"`,
-			`github\.com/coreos/go-systemd@(?P<version><ver>)?[^\n]*: parsing go\.mod: module declares its path as: github\.com/coreos/go-systemd/v22 but was required as: github\.com/coreos/go-systemd`,
+			`(?P<pkg>github\.com/coreos/go-systemd(?:/<PATH>)?): no matching versions for query "(?:latest|upgrade)"`,
+			`<SRC> no matching versions for query "(?:latest|upgrade)"`,
+			`github\.com/coreos/go-systemd@(?P<version><VER>)?[^\n]*: parsing go\.mod: module declares its path as: github\.com/coreos/go-systemd/v22 but was required as: github\.com/coreos/go-systemd`,
 		},
 		mind: func(f facts) bool {
 			f["module"] = "github.com/coreos/go-systemd"
@@ -412,18 +412,26 @@ var texts = []known{
 	{
 		id: "module-path-mismatch", severity: Error,
 		title: "{was} has moved to {declared}",
-		like:  []string{`(?:(?P<module><path>)@(?P<version><ver>): )?parsing go\.mod: module declares its path as: (?P<declared><path>) but was required as: (?P<was><path>)`},
+		like:  []string{`(?:(?P<module><PATH>)@(?P<version><VER>): )?parsing go\.mod: module declares its path as: (?P<declared><PATH>) but was required as: (?P<was><PATH>)`},
 		cause: "the module at {was} calls itself {declared} since some version. What requires {was} has to import the new path, or stay at a version before the change",
 		fix:   []string{"go mod why -m {was}", "# the version before the move, for now:", "go list -m -versions {was}", "go get {was}@VERSION"},
 		ref:   modRef + "#go-mod-file-module",
 	},
 	{
+		id: "vendor-lacks-package", severity: Error,
+		title: "vendor/ has no {pkg}",
+		like:  []string{`(?:<SRC> )?cannot find module providing package (?P<pkg><PATH>): import lookup disabled by -mod=vendor`},
+		cause: "the package is imported, and vendor/ was made before that. -mod=vendor, which is in force because vendor/ exists or GOFLAGS says so, never looks elsewhere",
+		fix:   []string{tidy, "go mod vendor"},
+		ref:   modRef + "#vendoring",
+	},
+	{
 		id: "etcd-package-gone", severity: Error,
 		title: "{pkg} is not in {module}",
 		like: []string{
-			`(?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<path>)?): module (?P<module><path>)@\S+ found(?: \((?P<version><ver>)[^)\n]*\))?, but does not contain package (?:<path>)`,
-			`module (?P<module>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<path>)?)@(?:\S+) found(?: \((?P<version><ver>)[^)\n]*\))?, but does not contain package (?P<pkg><path>)`,
-			`(?:<src> )?(?:no required module provides package|cannot find module providing package) "?(?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<path>)?)"?(?:[:;]|\s*$)`,
+			`(?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?): module (?P<module><PATH>)@\S+ found(?: \((?P<version><VER>)[^)\n]*\))?, but does not contain package (?:<PATH>)`,
+			`module (?P<module>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?)@(?:\S+) found(?: \((?P<version><VER>)[^)\n]*\))?, but does not contain package (?P<pkg><PATH>)`,
+			`(?:<SRC> )?(?:no required module provides package|cannot find module providing package) "?(?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?)"?(?:[:;]|\s*$)`,
 		},
 		mind:  home,
 		cause: "{gone|the package is not there in the version that the build has}",
@@ -434,8 +442,8 @@ var texts = []known{
 		id: "package-not-in-module", severity: Error,
 		title: "{module} {version|} has no package {pkg}",
 		like: []string{
-			`(?P<pkg><path>): module (?P<module><path>)@\S+ found(?: \((?P<version><ver>)[^)\n]*\))?, but does not contain package <path>`,
-			`module (?P<module><path>)@\S+ found(?: \((?P<version><ver>)[^)\n]*\))?, but does not contain package (?P<pkg><path>)`,
+			`(?P<pkg><PKG>): module (?P<module><PATH>)@\S+ found(?: \((?P<version><VER>)[^)\n]*\))?, but does not contain package <PATH>`,
+			`module (?P<module><PATH>)@\S+ found(?: \((?P<version><VER>)[^)\n]*\))?, but does not contain package (?P<pkg><PATH>)`,
 		},
 		mind:  func(f facts) bool { return f.raise() },
 		cause: "the newest version that the go command found does not hold the package: it was removed or moved, or a replace points at a version without it. {who} asks for it",
@@ -449,8 +457,8 @@ var texts = []known{
 		id: "genproto-ambiguous", severity: Error,
 		title: "genproto is in the build whole and in parts",
 		like: []string{
-			`ambiguous import: found package (?P<pkg>google\.golang\.org/genproto/<path>) in multiple modules: (?P<module>google\.golang\.org/genproto) (?P<version><ver>) \([^)\n]*\) (?P<part>google\.golang\.org/genproto/<path>) (?P<partVersion><ver>)`,
-			`ambiguous import: found package (?P<pkg>google\.golang\.org/genproto/<path>) in multiple modules`,
+			`ambiguous import: found package (?P<pkg>google\.golang\.org/genproto/<PATH>) in multiple modules: (?P<module>google\.golang\.org/genproto) (?P<version><VER>) \([^)\n]*\) (?P<part>google\.golang\.org/genproto/<PATH>) (?P<partVersion><VER>)`,
+			`ambiguous import: found package (?P<pkg>google\.golang\.org/genproto/<PATH>) in multiple modules`,
 		},
 		cause: "google.golang.org/genproto was split in May 2023: up to v0.0.0-20230525154841 it holds the googleapis/api and googleapis/rpc packages, later they are modules of their own. The build has {version|an older genproto} and one of the parts, so both hold the package",
 		fix:   []string{"go get google.golang.org/genproto@v0.0.0-20230530153820-e85fd2cbaebc", tidy},
@@ -460,8 +468,8 @@ var texts = []known{
 		id: "genproto-too-old", severity: Error,
 		title: "genproto is older than the protobuf of gRPC",
 		like: []string{
-			`<src> cannot use [^\n]*google\.golang\.org/genproto/googleapis/[^\n]* \(?missing method ProtoReflect\)?`,
-			`<src> cannot use [^\n]*(?:status|spb)\.Status[^\n]*proto(?:reflect\.Proto|iface\.|"?\.)Message[^\n]* \(?missing method ProtoReflect\)?`,
+			`<SRC> cannot use [^\n]*google\.golang\.org/genproto/googleapis/[^\n]* \(?missing method ProtoReflect\)?`,
+			`<SRC> cannot use [^\n]*(?:status|spb)\.Status[^\n]*proto(?:reflect\.Proto|iface\.|"?\.)Message[^\n]* \(?missing method ProtoReflect\)?`,
 		},
 		cause: "the build has a google.golang.org/genproto from before 2020, which grpc-gateway v1 and the like ask for, and none of the modules that it was split into; gRPC needs messages of the newer kind. go mod tidy is content with it",
 		fix:   []string{"go mod edit -require=google.golang.org/genproto@v0.0.0-20230530153820-e85fd2cbaebc", tidy},
@@ -470,7 +478,7 @@ var texts = []known{
 	{
 		id: "ambiguous-import", severity: Error,
 		title: "{pkg} is in two modules of the build",
-		like:  []string{`ambiguous import: found package (?P<pkg><path>) in multiple modules: (?P<module><path>) (?P<version><ver>)(?: \([^)\n]*\))? (?P<other><path>) (?P<otherVersion><ver>)`, `ambiguous import: found package (?P<pkg><path>) in multiple (?:modules|directories)`},
+		like:  []string{`ambiguous import: found package (?P<pkg><PATH>) in multiple modules: (?P<module><PATH>) (?P<version><VER>)(?: \([^)\n]*\))? (?P<other><PATH>) (?P<otherVersion><VER>)`, `ambiguous import: found package (?P<pkg><PATH>) in multiple (?:modules|directories)`},
 		mind: func(f facts) bool {
 			// The shorter path is the module that the longer was cut out of.
 			if f["other"] != "" && len(f["other"]) < len(f["module"]) {
@@ -490,7 +498,7 @@ var texts = []known{
 		id: "go-too-old", severity: Error,
 		title: "{what} needs Go {needs}, and Go {running|in use} is older",
 		like: []string{
-			`(?P<what><path>(?:@<ver>)?) requires go >= (?P<needs>[\d.]+(?:rc\d+)?) \(running go (?P<running>[\d.]+(?:rc\d+)?)`,
+			`(?P<what><PATH>(?:@<VER>)?) requires go >= (?P<needs>[\d.]+(?:rc\d+)?) \(running go (?P<running>[\d.]+(?:rc\d+)?)`,
 			`module (?P<what>\S+) listed in go\.work file requires go >= (?P<needs>[\d.]+) \(running go (?P<running>[\d.]+)`,
 		},
 		mind:  goTooOld,
@@ -502,8 +510,8 @@ var texts = []known{
 		id: "go-too-old", severity: Error,
 		title: "the code needs Go {needs}",
 		like: []string{
-			`(?:<src> [^\n]*\n(?:[^\n]*\n){0,12}?)note: module requires Go (?P<needs>[\d.]+)`,
-			`(?P<pkg><path>): cannot compile Go (?P<needs>[\d.]+) code`,
+			`(?:<SRC> [^\n]*\n(?:[^\n]*\n){0,12}?)note: module requires Go (?P<needs>[\d.]+)`,
+			`(?P<pkg><PATH>): cannot compile Go (?P<needs>[\d.]+) code`,
 		},
 		mind:  goTooOld,
 		cause: "{what|a module of the build} says go {needs}; a Go before 1.21 reads that as advice, tries, and fails in code that it does not know",
@@ -516,8 +524,8 @@ var texts = []known{
 		like: []string{
 			`(?P<file>\S*go\.(?:mod|work)):(?P<line>\d+): invalid go version '(?P<needs>\d+\.\d+\.\d+)': must match format 1\.23(?:\s|$)`,
 			`(?P<file>\S*go\.(?:mod|work)):(?P<line>\d+): unknown directive: (?P<directive>toolchain|godebug|tool|ignore)(?:\s|$)`,
-			`<src> undefined: (?P<sym>atomic\.(?:Int64|Int32|Uint64|Uint32|Bool|Pointer)|any)(?:\s|$)`,
-			`<src> package (?P<pkg>slices|maps|cmp|log/slog|math/rand/v2|iter|unique|crypto/\S+) is not in (?:GOROOT|std)`,
+			`<SRC> undefined: (?P<sym>atomic\.(?:Int64|Int32|Uint64|Uint32|Bool|Pointer)|any)(?:\s|$)`,
+			`<SRC> package (?P<pkg>slices|maps|cmp|log/slog|math/rand/v2|iter|unique|crypto/\S+) is not in (?:GOROOT|std)`,
 		},
 		mind:  goTooOld,
 		cause: "{what|the module} was written for a newer Go{than|} than the one in use",
@@ -529,7 +537,7 @@ var texts = []known{
 		title: "Go {needs|as new as is asked for} could not be had",
 		like: []string{
 			`download go(?P<needs>[\d.]+(?:rc\d+)?) for \S+: toolchain not available`,
-			`toolchain upgrade needed to resolve (?P<what><path>)`,
+			`toolchain upgrade needed to resolve (?P<what><PATH>)`,
 		},
 		mind:  goTooOld,
 		cause: "{what|a module of the build, or a toolchain line,} asks for a newer Go, and the go command may not, or cannot, get it: GOTOOLCHAIN is local, or the proxy does not serve toolchains. A go line like 1.21 without a patch number asks for a toolchain go1.21, which does not exist; 1.21.0 does",
@@ -540,8 +548,8 @@ var texts = []known{
 		id: "tidy-compat", severity: Error,
 		title: "go mod tidy wants a build list that Go 1.16 would choose too",
 		like: []string{
-			`(?P<pkg><path>) loaded from (?P<module><path>)@(?P<version><ver>), but go (?P<compat>1\.\d+) would select (?P<other><ver>)`,
-			`(?P<pkg><path>) failed to load from any module, but go (?P<compat>1\.\d+) would load it from (?P<module><path>)@(?P<version><ver>)`,
+			`(?P<pkg><PATH>) loaded from (?P<module><PATH>)@(?P<version><VER>), but go (?P<compat>1\.\d+) would select (?P<other><VER>)`,
+			`(?P<pkg><PATH>) failed to load from any module, but go (?P<compat>1\.\d+) would load it from (?P<module><PATH>)@(?P<version><VER>)`,
 			`If reproducibility with go (?P<compat>1\.\d+) is not needed: go mod tidy -compat=(?P<go>1\.\d+)`,
 		},
 		mind:  func(f facts) bool { f["go"] = goAfter(f["compat"]); return true },
@@ -560,7 +568,7 @@ var texts = []known{
 	{
 		id: "get-downgraded", severity: Warning,
 		title: "go get lowered {module} from {from} to {version}",
-		like:  []string{`go: downgraded (?P<module>go\.etcd\.io/etcd/<path>|google\.golang\.org/(?:grpc|protobuf|genproto)) (?P<from><ver>) => (?P<version><ver>)`},
+		like:  []string{`go: downgraded (?P<module>go\.etcd\.io/etcd/<PATH>|google\.golang\.org/(?:grpc|protobuf|genproto)) (?P<from><VER>) => (?P<version><VER>)`},
 		cause: "a version was asked for that {module} {from} does not go with, so the go command went back to a version that does. go get says so in this one line and succeeds",
 		fix:   []string{"go get {module}@{from}", tidy},
 		ref:   modRef + "#go-get",
@@ -572,20 +580,12 @@ var texts = []known{
 		id: "inconsistent-vendoring", severity: Error,
 		title: "vendor/ does not fit go.mod",
 		like: []string{
-			`inconsistent vendoring in [^\n]*:(?: (?P<module><path>)@(?P<version><ver>): [^\n]*)?(?:\n[^\n]+)*`,
-			`(?P<module><path>)@(?P<version><ver>): is (?:explicitly required in go\.mod|marked as explicit in vendor/modules\.txt|replaced in go\.mod|marked as replaced in vendor/modules\.txt)[^\n]*`,
-			`(?P<module><path>): is (?:replaced in go\.mod|marked as replaced in vendor/modules\.txt|explicitly required)[^\n]*`,
+			`inconsistent vendoring in [^\n]*:(?: (?P<module><PATH>)@(?P<version><VER>): [^\n]*)?(?:\n[^\n]+)*`,
+			`(?P<module><PATH>)@(?P<version><VER>): is (?:explicitly required in go\.mod|marked as explicit in vendor/modules\.txt|replaced in go\.mod|marked as replaced in vendor/modules\.txt)[^\n]*`,
+			`(?P<module><PATH>): is (?:replaced in go\.mod|marked as replaced in vendor/modules\.txt|explicitly required)[^\n]*`,
 		},
 		cause: "go.mod was changed after vendor/ was made (or vendor/ is not made by go mod vendor at all); from `go 1.14` on in go.mod, the go command uses vendor/ by itself and checks it",
 		fix:   []string{tidy, "go mod vendor", "# in a workspace:", "go work sync && go work vendor"},
-		ref:   modRef + "#vendoring",
-	},
-	{
-		id: "vendor-lacks-package", severity: Error,
-		title: "vendor/ has no {pkg}",
-		like:  []string{`(?:<src> )?cannot find module providing package (?P<pkg><path>): import lookup disabled by -mod=vendor`},
-		cause: "the package is imported, and vendor/ was made before that. -mod=vendor, which is in force because vendor/ exists or GOFLAGS says so, never looks elsewhere",
-		fix:   []string{tidy, "go mod vendor"},
 		ref:   modRef + "#vendoring",
 	},
 	{
@@ -616,8 +616,8 @@ var texts = []known{
 		id: "work-conflicting-replaces", severity: Error,
 		title: "two modules of the workspace replace {module} differently",
 		like: []string{
-			`conflicting replacements for (?P<module><path>)(?:@<ver>)?: (?P<one>\S+) (?P<two>\S+)(?: use "go work edit)?`,
-			`conflicting replacements found for (?P<module><path>)\S* in workspace modules defined by (?P<one>\S+) and (?P<two>\S+)`,
+			`conflicting replacements for (?P<module><PATH>)(?:@<VER>)?: (?P<one>\S+) (?P<two>\S+)(?: use "go work edit)?`,
+			`conflicting replacements found for (?P<module><PATH>)\S* in workspace modules defined by (?P<one>\S+) and (?P<two>\S+)`,
 		},
 		cause: "a replace of one member counts for the whole workspace: {one} and {two} cannot both hold. If one of them is the gRPC pin of an old etcd client, the other members suffer from it even without this error",
 		fix:   []string{migrate, "# or decide it for the workspace:", "go work edit -replace={module}={two}"},
@@ -654,7 +654,7 @@ var texts = []known{
 	{
 		id: "gopath-mode", severity: Error,
 		title: "the go command works without modules",
-		like:  []string{`cannot find package "(?P<pkg><path>)" in any of: (?P<goroot>\S+) \(from \$GOROOT\)`},
+		like:  []string{`cannot find package "(?P<pkg><PATH>)" in any of: (?P<goroot>\S+) \(from \$GOROOT\)`},
 		cause: "GO111MODULE=off is set, or the Go is older than 1.11: packages are looked for in GOPATH. {pkg} has to come from a module",
 		fix:   []string{"go version && go env GO111MODULE", "go env -u GO111MODULE", tidy},
 		ref:   modRef + "#mod-commands",
@@ -685,10 +685,10 @@ var texts = []known{
 		id: "git-network", severity: Error,
 		title: "the host of {module|a module} cannot be reached",
 		like: []string{
-			`(?:(?P<module><path>)@(?P<version>[\w.+-]+): )?(?:invalid version: )?git (?:ls-remote|fetch)[^\n]* in \S+: exit status 128: fatal: unable to access '(?P<url>[^']+)': (?P<why>Could not resolve host: \S+|Failed to connect[^\n]*|Couldn't connect[^\n]*|[^\n]*[Tt]imed out[^\n]*)`,
-			`unrecognized import path "(?P<module><path>)": https fetch: Get "(?P<url>[^"]+)": (?P<why>dial tcp[^\n]*|[^\n]*i/o timeout|[^\n]*connection refused|EOF|proxyconnect[^\n]*)`,
-			`(?:(?P<module><path>)@(?P<version><ver>): )?Get "(?P<url>https?://[^"]+)": (?P<why>dial tcp[^\n]*|net/http: [^\n]*|[^\n]*i/o timeout|[^\n]*connection re(?:fused|set by peer)|EOF|proxyconnect[^\n]*|context deadline exceeded[^\n]*)`,
-			`ssh: (?P<why>Could not resolve hostname \S+|connect to host \S+ port \d+: [^\n]*)`,
+			`<GIT>fatal: unable to access '(?P<url>[^']+)': (?P<why>Could not resolve host: \S+|Failed to connect[^\n]*|Couldn't connect[^\n]*|[^\n]*[Tt]imed out[^\n]*)`,
+			`<GIT>ssh: (?P<why>Could not resolve hostname \S+|connect to host \S+ port \d+: [^\n]*)`,
+			`unrecognized import path "(?P<module><PATH>)": https fetch: Get "(?P<url>[^"]+)": (?P<why>dial tcp[^\n]*|[^\n]*i/o timeout|[^\n]*connection refused|EOF|proxyconnect[^\n]*)`,
+			`(?:(?P<module><PATH>)@(?P<version><VER>): )?Get "(?P<url><FETCH>)": (?P<why>dial tcp[^\n]*|net/http: [^\n]*|[^\n]*i/o timeout|[^\n]*connection re(?:fused|set by peer)|EOF|proxyconnect[^\n]*|context deadline exceeded[^\n]*)`,
 		},
 		mind:  network,
 		cause: "{why}: {host|the host} did not answer, so neither credentials nor permissions have been looked at yet. One module that cannot be reached stops go mod tidy and go get for all",
@@ -709,8 +709,9 @@ var texts = []known{
 		id: "tls", severity: Error,
 		title: "the certificate of {host|a host} was not accepted",
 		like: []string{
-			`(?:(?P<module><path>)@(?P<version><ver>): )?Get "(?P<url>https://[^"]+)": (?:tls: [^\n:]*: )?(?P<why>(?:tls: failed to verify certificate: )?x509: [^\n]*)`,
-			`fatal: unable to access '(?P<url>https://[^']+)': (?P<why>SSL certificate problem: [^\n]*|server certificate verification failed[^\n]*)`,
+			`unrecognized import path "(?P<module><PATH>)": https fetch: Get "(?P<url>[^"]+)": (?P<why>(?:tls: failed to verify certificate: )?x509: [^\n]*)`,
+			`(?:(?P<module><PATH>)@(?P<version><VER>): )?Get "(?P<url><FETCH>)": (?:tls: [^\n:]*: )?(?P<why>(?:tls: failed to verify certificate: )?x509: [^\n]*)`,
+			`<GIT>fatal: unable to access '(?P<url>https://[^']+)': (?P<why>SSL certificate problem: [^\n]*|server certificate verification failed[^\n]*)`,
 		},
 		mind:  network,
 		cause: "{why}: a company's proxy that opens TLS, or a host with a private certificate authority. Its root certificate has to be installed; GOINSECURE would hand the build to anybody on the way",
@@ -721,10 +722,10 @@ var texts = []known{
 		id: "git-credentials", severity: Error,
 		title: "git has no credentials for {module|a module}",
 		like: []string{
-			`(?:(?P<module><path>)@(?P<version>[\w.+-]+): )?(?:reading \S+: |invalid version: )?(?:git (?:ls-remote|fetch|init)[^\n]* in \S+: exit status 128: )fatal: (?P<why>could not read (?:Username|Password) for '(?P<url>[^']+)'[^\n]*)`,
-			`fatal: (?P<why>could not read (?:Username|Password) for '(?P<url>[^']+)'[^\n]*)`,
-			`(?:(?P<module><path>)@(?P<version>[\w.+-]+): )?(?:invalid version: )?(?:git (?:ls-remote|fetch)[^\n]* in \S+: exit status 128: )?(?:[^\n]*\n)?(?P<why>(?:\S+: )?Permission denied \(publickey[^\n]*\)|Host key verification failed)`,
-			`fatal: (?P<why>Authentication failed for '(?P<url>[^']+)')`,
+			`<GIT>fatal: (?P<why>could not read (?:Username|Password) for '(?P<url>[^']+)'[^\n]*)`,
+			`<GIT>(?:\S+: )?(?P<why>Permission denied \(publickey[^\n)]*\)|Host key verification failed)`,
+			`<GIT>fatal: (?P<why>Authentication failed for '(?P<url>[^']+)')`,
+			`fatal: (?P<why>could not read (?:Username|Password) for '(?P<url>[^']+)': terminal prompts disabled)`,
 		},
 		mind:  network,
 		cause: "{why}: the host answers, so the network is right; git, which the go command runs without a terminal, was not given what it needs to log in. A public module does not need any: a misspelt path looks the same to a host that asks for a login before it says \"not found\"",
@@ -741,8 +742,8 @@ var texts = []known{
 		id: "git-permission", severity: Error,
 		title: "{module|the repository} is not there, or not for this account",
 		like: []string{
-			`(?:(?P<module><path>)@(?P<version>[\w.+-]+): )?(?:invalid version: )?(?:git (?:ls-remote|fetch)[^\n]* in \S+: exit status 128: )?(?:remote: |ERROR: |fatal: )+(?P<why>Repository not found\.?|repository '(?P<url>[^']+)' not found|The project you were looking for could not be found[^\n]*|Write access to repository not granted|You do not have permission[^\n]*)`,
-			`fatal: unable to access '(?P<url>[^']+)': (?P<why>The requested URL returned error: (?:403|404))`,
+			`<GIT>(?:remote: |ERROR: |fatal: )+(?P<why>Repository not found\.?|repository '(?P<url>[^']+)' not found|The project you were looking for could not be found[^\n]*|Write access to repository not granted|You do not have permission[^\n]*)(?: (?:remote: |fatal: )[^\n]*)*`,
+			`<GIT>fatal: unable to access '(?P<url>[^']+)': (?P<why>The requested URL returned error: (?:403|404))`,
 		},
 		mind:  network,
 		cause: "{why}: network and login are right, and the host does not show the repository to this account. Hosts say \"not found\" of what one may not see",
@@ -757,8 +758,8 @@ var texts = []known{
 		id: "proxy-refuses", severity: Error,
 		title: "the module proxy has no {module} {version|} ({status})",
 		like: []string{
-			`(?:(?P<at><path>)@(?P<atv>[\w.+-]+): )?reading (?P<url>(?:https?|file)://\S+?/@(?:v/\S+|latest)): (?P<status>(?:4\d\d|5\d\d)(?: [A-Z][\w-]*(?: [A-Z][\w-]*)*)?)`,
-			`reading (?P<url>https?://\S+?/@(?:v/\S+|latest)): (?P<status>unexpected status \S+[^\n]*)`,
+			`(?:(?P<at><PATH>)@(?P<atv>[\w.+-]+): )?reading (?P<url>(?:https?|file)://\S+?/@(?:v/\S+|latest)): (?P<status>(?:4\d\d|5\d\d)(?: [A-Z][\w-]*(?: [A-Z][\w-]*)*)?)`,
+			`unexpected status \((?P<url>https?://\S+?/@(?:v/\S+|latest))\): (?P<status>\d\d\d(?: [A-Z]\w*)*)`,
 		},
 		mind:  proxy,
 		cause: "{meaning}",
@@ -779,7 +780,7 @@ var texts = []known{
 		id: "unrecognized-import-path", severity: Error,
 		title: "nothing says where the code of {module} is",
 		like: []string{
-			`unrecognized import path "(?P<module><path>)": (?P<why>reading (?P<url>https?://[^\s:]+): \d\d\d[^\n]*|parse (?P<url2>https?://\S+): no go-import meta tags[^\n]*|[^\n]*no go-import meta tags[^\n]*|import path does not begin with hostname)`,
+			`unrecognized import path "(?P<module><PATH>)": (?P<why>reading (?P<url>https?://[^\s:]+): \d\d\d[^\n]*|parse (?P<url2>https?://\S+): no go-import meta tags[^\n]*|[^\n]*no go-import meta tags[^\n]*|import path does not begin with hostname)`,
 		},
 		mind:  network,
 		cause: "the first element of the path is asked where the repository is, and gave no answer that the go command understands ({why}): the path is misspelt, the host is private and asks for a login, or it is not there any more",
@@ -789,7 +790,7 @@ var texts = []known{
 	{
 		id: "git-shallow", severity: Error,
 		title: "git could not complete a shallow copy",
-		like:  []string{`(?:(?P<module><path>)@(?P<version><ver>): )?(?:invalid version: )?git fetch --unshallow[^\n]* in \S+: exit status 128: fatal: (?P<why>git fetch-pack: expected shallow list)`},
+		like:  []string{`(?:(?P<module><PATH>)@(?P<version><VER>): )?(?:invalid version: )?git fetch --unshallow[^\n]* in \S+: exit status 128: fatal: (?P<why>git fetch-pack: expected shallow list)`},
 		cause: "the git of this machine is too old (before 2.0) for what the go command asks of it, and no proxy was asked first",
 		fix:   []string{"git version", "go env GOPROXY", "# use a proxy, or a newer git"},
 		ref:   "https://github.com/etcd-io/etcd/issues/13121",
@@ -798,7 +799,7 @@ var texts = []known{
 		id: "unknown-revision", severity: Error,
 		title: "{module} has no {rev}",
 		like: []string{
-			`(?P<module><path>)@(?P<version>[\w.+-]+): (?:reading \S+ at revision \S+: |invalid version: )?unknown revision (?P<rev>[\w./-]+)`,
+			`(?P<module><PATH>)@(?P<version>[\w.+-]+): (?:reading \S+ at revision \S+: |invalid version: )?unknown revision (?P<rev>[\w./-]+)`,
 		},
 		cause: "the repository of {module} answers, and has neither tag nor commit {rev}: it was removed, force-pushed away, never published, or is misspelt",
 		fix:   []string{"go list -m -versions {module}", "go mod graph | grep '{module}@{version}'"},
@@ -808,8 +809,8 @@ var texts = []known{
 		id: "proxy-off", severity: Error,
 		title: "{module|a module} is not in the module cache, and GOPROXY=off",
 		like: []string{
-			`(?P<module><path>)@(?P<version><ver>): module lookup disabled by GOPROXY=off`,
-			`(?P<module><path>): module lookup disabled by GOPROXY=off`,
+			`(?P<module><PATH>)@(?P<version><VER>): module lookup disabled by GOPROXY=off`,
+			`(?P<module><PATH>): module lookup disabled by GOPROXY=off`,
 			`module lookup disabled by GOPROXY=off`,
 		},
 		cause: "offline, everything that the module cache holds in the wanted version goes on working; latest, version prefixes like v3.5 and version lists do not. {module|A module} {version|} is not there",
@@ -824,8 +825,8 @@ var texts = []known{
 		id: "no-required-module", severity: Error,
 		title: "no requirement of go.mod provides {pkg}",
 		like: []string{
-			`(?:<src> )?no required module provides package (?P<pkg><path>)(?: \(imported by \S+\))?; to add it: (?:cd \S+ )?go get <path>`,
-			`(?:<src> )?no required module provides package (?P<pkg><path>)`,
+			`(?:<SRC> )?no required module provides package (?P<pkg><PATH>)(?: \(imported by \S+\))?; to add it: (?:cd \S+ )?go get <PATH>`,
+			`(?:<SRC> )?no required module provides package (?P<pkg><PATH>)`,
 		},
 		mind:  func(f facts) bool { f["noVersion"] = ""; return !isOld(f["pkg"]) },
 		cause: "the package is imported and go.mod does not name its module, or names, by a replace, a version that does not have it. A bare `go get {pkg}` takes the newest release, which may raise the go line; go mod tidy does the same. In a workspace a replace of another member can be the reason",
@@ -836,8 +837,8 @@ var texts = []known{
 		id: "go-sum-missing", severity: Warning,
 		title: "go.sum has no entry yet for what {pkg|the build} needs",
 		like: []string{
-			`(?:<src> )?missing go\.sum entry (?:for module providing|needed to verify) package (?P<pkg><path>)(?: \(imported by [^)]*\))?`,
-			`(?:(?P<module><path>)@(?P<version><ver>): )?missing go\.sum entry for go\.mod file`,
+			`(?:<SRC> )?missing go\.sum entry (?:for module providing|needed to verify) package (?P<pkg><PATH>)(?: \(imported by [^)]*\))?`,
+			`(?:(?P<module><PATH>)@(?P<version><VER>): )?missing go\.sum entry for go\.mod file`,
 			`missing go\.sum entry(?: for module)?`,
 		},
 		cause: "go.mod was changed and go mod tidy was not run, or failed: then its error is the one to read. go build never adds to go.sum",
@@ -862,7 +863,7 @@ var texts = []known{
 			`the function can be called only in the test context\. Was integration\.BeforeTest\(\) called \?`,
 			`Working directory '[^'\n]*' expected to be in temp-dir \('[^'\n]*'\)\. ?Have you executed integration\.(?:BeforeTest|RegisterLeakDetection)\(t\) \?`,
 			`already in test context\. BeforeTest was likely already called`,
-			`<src> undefined: (?P<sym>integration\.(?:NewClusterV3|NewCluster|ClusterConfig|BeforeTest|BeforeTestExternal))(?:\s|$)`,
+			`<SRC> undefined: (?P<sym>integration\.(?:NewClusterV3|NewCluster|ClusterConfig|BeforeTest|BeforeTestExternal))(?:\s|$)`,
 		},
 		mind: func(f facts) bool {
 			if f["sym"] != "" {
