@@ -25,6 +25,7 @@ type sym struct {
 	via         string // promoted from this embedded type
 	under       ast.Expr
 	full        func() (sig, imports string) // of an interface's method
+	doc         string
 }
 
 // An api is the exported API of one package of one release.
@@ -42,6 +43,7 @@ type source struct {
 	types map[string]*ast.TypeSpec
 	in    map[ast.Node]*ast.File // file of each type spec
 	meths map[string][]*ast.FuncDecl
+	docs  map[string]string // of types
 }
 
 // A reader reads the API of the packages of one release.
@@ -54,6 +56,7 @@ type reader struct {
 	sources map[string]*source
 	dirs    map[string]string // import path → folder, for any package of the release
 	tags    build.Context
+	module  *module // set when the packages are those of one module that is not etcd
 }
 
 func newReader(g *gen, r *release, places map[string]*place, split map[string]string) *reader {
@@ -122,7 +125,14 @@ func (rd *reader) dir(p string) string {
 		return d
 	}
 	d := ""
-	if rel := rd.relOf(p); rel != "" {
+	if rd.module != nil {
+		if below := strings.TrimPrefix(p, rd.module.Path); below != p {
+			try := filepath.Join(rd.module.Dir, filepath.FromSlash(below))
+			if st, err := os.Stat(try); err == nil && st.IsDir() {
+				d = try
+			}
+		}
+	} else if rel := rd.relOf(p); rel != "" {
 		if q := rd.byRel[rel]; q != nil {
 			d = q.dir
 		} else {
@@ -154,7 +164,7 @@ func (rd *reader) load(p string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{path: p, types: map[string]*ast.TypeSpec{}, in: map[ast.Node]*ast.File{}, meths: map[string][]*ast.FuncDecl{}}
+	s := &source{path: p, types: map[string]*ast.TypeSpec{}, in: map[ast.Node]*ast.File{}, meths: map[string][]*ast.FuncDecl{}, docs: map[string]string{}}
 	fset := token.NewFileSet()
 	for _, e := range ents {
 		n := e.Name()
@@ -164,7 +174,7 @@ func (rd *reader) load(p string) (*source, error) {
 		if ok, err := rd.tags.MatchFile(dir, n); err != nil || !ok {
 			continue
 		}
-		f, err := parser.ParseFile(fset, filepath.Join(dir, n), nil, parser.SkipObjectResolution)
+		f, err := parser.ParseFile(fset, filepath.Join(dir, n), nil, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return nil, err
 		}
@@ -179,6 +189,7 @@ func (rd *reader) load(p string) (*source, error) {
 					if ts, ok := sp.(*ast.TypeSpec); ok {
 						s.types[ts.Name.Name] = ts
 						s.in[ts] = f
+						s.docs[ts.Name.Name] = docOf(d.Doc, len(d.Specs) == 1) + ts.Doc.Text()
 					}
 				}
 			case *ast.FuncDecl:
@@ -491,6 +502,7 @@ func (rd *reader) api(p *pkg) (*api, error) {
 				s := &sym{name: d.Name.Name, kind: "func"}
 				s.sig, s.key, s.byName = rd.texts(src, f, d.Type.TypeParams, func(w *writer) string { return w.signature(d.Type) })
 				s.sig = "func " + s.name + s.sig
+				s.doc = d.Doc.Text()
 				add(s)
 			case *ast.GenDecl:
 				if d.Tok == token.CONST || d.Tok == token.VAR {
@@ -520,6 +532,7 @@ func (rd *reader) api(p *pkg) (*api, error) {
 		}
 		s.sig, s.key, s.byName = rd.texts(src, f, ts.TypeParams, form)
 		s.sig = "type " + name + " " + s.sig
+		s.doc = src.docs[name]
 		add(s)
 		seen := map[string]bool{}
 		rd.members(a, src, ts, name, "", 0, seen, add)
@@ -553,6 +566,7 @@ func (rd *reader) values(src *source, f *ast.File, d *ast.GenDecl, add func(*sym
 				s.sig = " " + s.sig
 			}
 			s.sig = s.kind + " " + s.name + s.sig
+			s.doc = docOf(d.Doc, len(d.Specs) == 1) + vs.Doc.Text() + vs.Comment.Text()
 			add(s)
 		}
 	}
@@ -602,6 +616,7 @@ func (rd *reader) members(a *api, src *source, ts *ast.TypeSpec, owner, via stri
 				if kind == "embed" {
 					s.sig = "embed " + strings.TrimPrefix(s.sig, "field "+n.Name+" ")
 				}
+				s.doc = fl.Doc.Text() + fl.Comment.Text()
 				add(s)
 			}
 			if len(fl.Names) == 0 {
@@ -621,6 +636,7 @@ func (rd *reader) members(a *api, src *source, ts *ast.TypeSpec, owner, via stri
 				s := &sym{name: owner + "." + n.Name, kind: "imethod", via: via}
 				s.sig, s.key, s.byName = rd.texts(src, f, ts.TypeParams, func(w *writer) string { return w.signature(ft) })
 				s.sig = "method " + n.Name + s.sig
+				s.doc = fl.Doc.Text() + fl.Comment.Text()
 				s.full = func() (string, string) {
 					w := &writer{rd: rd, src: src, file: f, own: true, pkg: src.files[0].Name.Name, imports: map[string]string{}}
 					sig := w.signature(ft)
@@ -635,7 +651,12 @@ func (rd *reader) members(a *api, src *source, ts *ast.TypeSpec, owner, via stri
 		}
 	default:
 		if ts.Assign.IsValid() {
-			embedded(ts.Type)
+			// An alias is the other type: its members are the alias's own.
+			if es, ets := rd.resolve(src, f, ts.Type); ets != nil {
+				rd.members(a, es, ets, owner, via, depth+1, seen, add)
+			} else if es == nil {
+				a.opaque[owner] = true
+			}
 		} else {
 			// A type defined from another struct has its fields, and from another
 			// interface its methods.
@@ -661,6 +682,7 @@ func (rd *reader) members(a *api, src *source, ts *ast.TypeSpec, owner, via stri
 		s := &sym{name: owner + "." + m.Name.Name, kind: "method", recv: star, via: via}
 		s.sig, s.key, s.byName = rd.texts(src, src.in[m], nil, func(w *writer) string { return w.signature(m.Type) })
 		s.sig = "func (" + star + owner + ") " + m.Name.Name + s.sig
+		s.doc = m.Doc.Text()
 		add(s)
 	}
 	for _, l := range later {
@@ -714,6 +736,14 @@ func (rd *reader) resolve(src *source, f *ast.File, e ast.Expr) (*source, *ast.T
 			return src, nil
 		}
 	}
+}
+
+// docOf is the doc of a declaration, when it is the doc of its only spec.
+func docOf(g *ast.CommentGroup, only bool) string {
+	if !only {
+		return ""
+	}
+	return g.Text()
 }
 
 // locks reports whether an embedded type is a mutex, whose few methods no symbol

@@ -18,7 +18,7 @@ import (
 func main() {
 	src := flag.String("src", "gen", "folder of the source tables")
 	out := flag.String("out", "tables", "folder to write the tables to")
-	only := flag.String("only", "", "comma-separated steps to run instead of all: modules, paths, releases, symbols, interfaces, breaks")
+	only := flag.String("only", "", "comma-separated steps to run instead of all: modules, paths, releases, symbols, interfaces, breaks, grpc")
 	flag.Parse()
 	if err := run(*src, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "atlas:", err)
@@ -39,6 +39,7 @@ var steps = []step{
 	{"symbols", (*gen).writeSymbols},
 	{"interfaces", (*gen).writeInterfaces},
 	{"breaks", (*gen).writeBreaks},
+	{"grpc", (*gen).writeGRPC},
 }
 
 // gen is one run of the generator.
