@@ -84,13 +84,15 @@ var ErrNoModule = errors.New("no go.mod; run 'go mod init <module path>' and 'go
 
 // Unsolved is the error when no set of versions resolves.
 type Unsolved struct {
-	Release string   // etcd release that was planned
-	Module  string   // module that is in the way, "path@version"; "" if the go command named none
-	Needs   string   // what it asks for, a module or a package
-	Chain   []string // import or requirement chain from the main module to it
-	Words   string   // what the go command printed
-	Cause   string   // the reason in one sentence
-	Next    string   // what to do, with the next command
+	Release  string   // etcd release that was planned
+	Module   string   // module that is in the way, "path@version"; "" if the go command named none
+	Needs    string   // what it asks for, a module or a package
+	Chain    []string // import or requirement chain from the main module to it
+	Importer string   // package that imports what cannot be had, and
+	Package  string   // the package that it imports; "" if it is not about one
+	Words    string   // what the go command printed
+	Cause    string   // the reason in one sentence
+	Next     string   // what to do, with the next command
 }
 
 func (u *Unsolved) Error() string {
@@ -150,7 +152,9 @@ type solver struct {
 	adds     map[string]modfileReplace // module → replace to write
 	kept     map[string]string         // "replace …" that stays → why
 	why      map[string]string         // module → reason of its change
-	compat   string                    // -compat for tidy
+	raised   map[string][]string       // module → versions that were tried for it
+	raises   []raised
+	compat   string // -compat for tidy
 	findings []edit.Finding
 }
 
@@ -173,7 +177,7 @@ func newSolver(ctx context.Context, req Request) (*solver, error) {
 		modfile: filepath.Join(req.Scratch, "go.mod"),
 		needed:  map[string]string{}, min: map[string]string{},
 		drop: map[string]string{}, set: map[string]requirement{}, adds: map[string]modfileReplace{},
-		kept: map[string]string{}, why: map[string]string{},
+		kept: map[string]string{}, why: map[string]string{}, raised: map[string][]string{},
 	}
 	if s.Go == nil {
 		s.Go = new(gocmd.Runner)

@@ -42,6 +42,9 @@ func (s *solver) settle(ctx context.Context) error {
 			continue
 		}
 		changed, err := s.keptPlan(ctx)
+		if err == nil && !changed {
+			changed, err = s.raisesBuild(ctx)
+		}
 		if err != nil {
 			return err
 		}
@@ -134,6 +137,9 @@ func (s *solver) remedy(ctx context.Context, failed error) (bool, error) {
 	}
 	if s.restore(text) {
 		return true, nil
+	}
+	if chain, _ := chainOf(text); len(chain) > 1 {
+		return s.heldBack(ctx, chain, text)
 	}
 	return false, nil
 }

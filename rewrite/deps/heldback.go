@@ -1,0 +1,367 @@
+package deps
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+)
+
+// maxCandidates bounds how many newer versions of one module are looked at.
+const maxCandidates = 40
+
+// A link is one step of an import chain: a package, and the module that the
+// build takes it from.
+type link struct {
+	pkg string
+	mod module.Version // Version "" for the main module and for folders
+	own bool
+	// test says that the package's tests make the next step.
+	test bool
+}
+
+// heldBack mends an import chain that ends in an old etcd package, or in a
+// package that its module no longer has: it finds the module in the chain
+// whose package makes the step, and raises it to the smallest version that
+// does not. When that module has none, the one that imports it is tried, up
+// to the main module.
+//
+// It reports whether the plan was changed; where nothing helps, the error
+// says which package of which module is in the way.
+func (s *solver) heldBack(ctx context.Context, chain []string, text string) (bool, error) {
+	links, err := s.links(ctx, chain)
+	if err != nil {
+		return false, err
+	}
+	bad := slices.IndexFunc(links, func(l link) bool { return oldPackage(l.pkg) })
+	if bad < 0 {
+		bad = len(links) - 1 // a package that is not there
+	}
+	if bad <= 0 {
+		return false, nil
+	}
+	u := &Unsolved{
+		Release: s.release.Version, Chain: chain, Words: text,
+		Importer: links[bad-1].pkg, Package: links[bad].pkg, Needs: links[bad].pkg,
+	}
+	if links[bad-1].own {
+		return false, s.ownImport(ctx, u)
+	}
+	u.Module = versioned(links[bad-1].mod)
+	u.Cause = fmt.Sprintf("package %s of %s imports %s", u.Importer, u.Module, u.Package)
+	return s.raise(ctx, links[:bad+1], u)
+}
+
+// raise raises a module of the chain, whose last link is what must not be
+// imported.
+func (s *solver) raise(ctx context.Context, links []link, u *Unsolved) (bool, error) {
+	var tried []string
+	for i := len(links) - 2; i >= 0 && !links[i].own; i-- {
+		l, next := links[i], links[i+1]
+		if next.mod.Path == l.mod.Path && i+2 < len(links) {
+			continue // the step from module to module is further down
+		}
+		if l.mod.Version == "" {
+			u.Next = fmt.Sprintf("migrate %s first: it is replaced by a folder", l.mod.Path)
+			return false, u
+		}
+		v, n, err := s.newerWithout(ctx, l, next)
+		if err != nil {
+			return false, err
+		}
+		if v == "" {
+			tried = append(tried, fmt.Sprintf("%s (newer versions looked at: %d)", versioned(l.mod), n))
+			continue
+		}
+		s.raised[l.mod.Path] = append(s.raised[l.mod.Path], v)
+		s.raises = append(s.raises, raised{l.mod.Path, links, u})
+		s.set[l.mod.Path] = requirement{version: v, why: fmt.Sprintf("%s imports %s, which does not go with etcd %s; this is the first version that does not", versioned(l.mod), next.pkg, s.release.Version)}
+		delete(s.drop, requireKey(l.mod.Path))
+		return true, nil
+	}
+	if len(tried) > 0 {
+		u.Cause += "; no version without it was found for " + strings.Join(tried, ", ")
+	}
+	last := links[len(links)-2]
+	u.Next = fmt.Sprintf("move to a successor of %s, or take the code that needs it out; 'go mod why %s' shows the way to it", moduleName(last), last.pkg)
+	return false, u
+}
+
+// raised is a module that was raised, and the chain that made it.
+type raised struct {
+	module string
+	links  []link
+	u      *Unsolved
+}
+
+// raisesBuild compiles the dependencies between the module and what was
+// raised: a version without the import can have another API than those above
+// it were written for. It reports whether the plan was changed.
+func (s *solver) raisesBuild(ctx context.Context) (bool, error) {
+	for i, r := range s.raises {
+		args := append([]string{"build", "-o", os.DevNull}, s.flags()...)
+		n := len(args)
+		for _, l := range r.links[:len(r.links)-1] {
+			if !l.own && !l.test {
+				args = append(args, l.pkg)
+			}
+		}
+		if len(args) == n {
+			continue
+		}
+		out, failed, err := s.Go.Combined(ctx, s.Dir, args...)
+		if err != nil {
+			return false, err
+		}
+		if !failed || !strings.Contains(out, "\n") {
+			continue
+		}
+		if strings.Contains(out, "no required module provides package") {
+			continue // raising cut the chain here, and nothing needs that part
+		}
+		s.raises = slices.Delete(s.raises, i, i+1)
+		delete(s.set, r.module)
+		r.u.Words = out
+		return s.raise(ctx, r.links, r.u)
+	}
+	return false, nil
+}
+
+func moduleName(l link) string {
+	if l.mod.Path != "" {
+		return l.mod.Path
+	}
+	return l.pkg
+}
+
+// ownImport explains an import of the module's own code that no version of
+// the plan can serve.
+func (s *solver) ownImport(ctx context.Context, u *Unsolved) error {
+	if oldPackage(u.Package) {
+		u.Module = ""
+		u.Cause = fmt.Sprintf("%s still imports %s, which has no home in etcd %s", u.Importer, u.Package, s.release.Version)
+		u.Next = "see the finding at that import; the module resolves when it is gone"
+		return u
+	}
+	// A module that the plan raises can have lost a package.
+	by := s.requirers(ctx)
+	var m module.Version
+	for k := range by {
+		if (u.Package == k.Path || strings.HasPrefix(u.Package, k.Path+"/")) &&
+			(len(k.Path) > len(m.Path) || k.Path == m.Path && semver.Compare(k.Version, m.Version) > 0) {
+			m = k
+		}
+	}
+	if m.Path == "" {
+		return u
+	}
+	u.Cause = fmt.Sprintf("%s imports %s, which %s no longer has", u.Importer, u.Package, versioned(m))
+	for _, r := range s.before.Require {
+		if r.Mod.Path == m.Path && semver.Compare(r.Mod.Version, m.Version) < 0 {
+			u.Module = by[m][0]
+			u.Cause += fmt.Sprintf(" (%s had it); %s requires that version", r.Mod.Version, strings.Join(by[m], ", "))
+		}
+	}
+	u.Next = fmt.Sprintf("take the import of %s out of the code, or choose an older line with --target", u.Package)
+	return u
+}
+
+// links finds the module of each package of a chain. Tidy prints the chain
+// without modules, and "go list -m" of the plan knows them all.
+func (s *solver) links(ctx context.Context, chain []string) ([]link, error) {
+	mods, err := s.modules(ctx, s.Dir, append([]string{"-mod=mod"}, append(s.overlayFlags(), "all")...)...)
+	if err != nil {
+		// The build list may itself be in the way; the chain has names at least.
+		mods = nil
+	}
+	own := s.before.Module.Mod.Path
+	local := map[string]bool{}
+	for _, r := range s.before.Replace {
+		if isLocal(r) {
+			local[r.Old.Path] = true
+		}
+	}
+	var out []link
+	for _, p := range chain {
+		l := link{pkg: strings.TrimSuffix(p, ".test")}
+		if l.test = l.pkg != p; l.test {
+			out = out[:len(out)-1] // "p tested by p.test"
+		}
+		p = l.pkg
+		for _, m := range mods {
+			if (p == m.Path || strings.HasPrefix(p, m.Path+"/")) && len(m.Path) > len(l.mod.Path) {
+				l.mod = m
+			}
+		}
+		if local[l.mod.Path] {
+			l.mod.Version = ""
+		}
+		if (p == own || strings.HasPrefix(p, own+"/")) && len(own) > len(l.mod.Path) {
+			l.own, l.mod = true, module.Version{Path: own}
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+func (s *solver) overlayFlags() []string {
+	fl := []string{"-modfile=" + s.modfile}
+	if s.OverlayFile != "" {
+		fl = append(fl, "-overlay="+s.OverlayFile)
+	}
+	return fl
+}
+
+// newerWithout returns the smallest version of a package's module, above the
+// one in the build and those that were tried, whose package does not import
+// the next one of the chain (for old etcd: any of it). n is how many versions
+// were looked at.
+func (s *solver) newerWithout(ctx context.Context, l, next link) (v string, n int, err error) {
+	above := l.mod.Version
+	for _, t := range s.raised[l.mod.Path] {
+		if semver.Compare(t, above) > 0 {
+			above = t
+		}
+	}
+	for _, c := range s.candidates(ctx, l.mod.Path, above) {
+		if n++; n > maxCandidates {
+			break
+		}
+		m := module.Version{Path: l.mod.Path, Version: c}
+		dir, err := s.download(ctx, m)
+		if err != nil {
+			if ctx.Err() != nil {
+				return "", n, ctx.Err()
+			}
+			continue // a version that cannot be had is no candidate
+		}
+		imports, err := importsOf(dir, strings.TrimPrefix(strings.TrimPrefix(l.pkg, l.mod.Path), "/"), l.test)
+		if err != nil {
+			continue // the package is gone, or cannot be read
+		}
+		if !slices.ContainsFunc(imports, func(p string) bool {
+			return p == next.pkg || oldPackage(next.pkg) && oldPackage(p)
+		}) {
+			return c, n, nil
+		}
+	}
+	return "", n, nil
+}
+
+// candidates returns the versions of a module above one, oldest first. The
+// list of a proxy can be incomplete, so the versions that the build graph
+// names are added, and the first patch of each minor version that the list
+// leaves out.
+func (s *solver) candidates(ctx context.Context, path, above string) []string {
+	seen := map[string]bool{}
+	out, err := s.Go.Run(ctx, s.Dir, "list", "-m", "-mod=mod", "-modfile="+s.modfile, "-versions", "-json=Versions", path)
+	if err == nil {
+		var m struct{ Versions []string }
+		if json.Unmarshal(out, &m) == nil {
+			for _, v := range m.Versions {
+				seen[v] = true
+			}
+		}
+	}
+	for m := range s.requirers(ctx) {
+		if m.Path == path {
+			seen[m.Version] = true
+		}
+	}
+	for v := range seen {
+		for _, gap := range []string{minorAfter(above), minorBefore(v)} {
+			if gap != "" && semver.Compare(gap, above) > 0 {
+				seen[gap] = true
+			}
+		}
+	}
+	if len(seen) == 0 {
+		if gap := minorAfter(above); gap != "" {
+			seen[gap] = true
+		}
+	}
+	pre := semver.Prerelease(above) != "" // pseudo-versions have one too
+	var list []string
+	for v := range seen {
+		if semver.Compare(v, above) > 0 && (pre || semver.Prerelease(v) == "") {
+			list = append(list, v)
+		}
+	}
+	semver.Sort(list)
+	return list
+}
+
+// minorAfter returns vX.(Y+1).0 for vX.Y.Z, and minorBefore vX.Y.0.
+func minorAfter(v string) string {
+	mm := semver.MajorMinor(v)
+	i := strings.LastIndexByte(mm, '.')
+	if i < 0 {
+		return ""
+	}
+	n, err := strconv.Atoi(mm[i+1:])
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s.%d.0%s", mm[:i], n+1, semver.Build(v))
+}
+
+func minorBefore(v string) string {
+	if mm := semver.MajorMinor(v); mm != "" {
+		return mm + ".0" + semver.Build(v)
+	}
+	return ""
+}
+
+// download brings a module version into the module cache and returns where
+// its files are.
+func (s *solver) download(ctx context.Context, m module.Version) (string, error) {
+	out, err := s.Go.Run(ctx, s.Dir, "mod", "download", "-modfile="+s.modfile, "-json", versioned(m))
+	var d struct{ Dir, Error string }
+	if jerr := json.Unmarshal(out, &d); jerr == nil && d.Error != "" {
+		return "", errors.New(d.Error)
+	}
+	if err != nil {
+		return "", err
+	}
+	return d.Dir, nil
+}
+
+// importsOf returns what the Go files of a folder of a module import, with
+// those of its tests only if they are asked for.
+func importsOf(dir, rel string, tests bool) ([]string, error) {
+	names, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(rel), "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	found := false
+	for _, name := range names {
+		if !tests && strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			continue
+		}
+		found = true
+		for _, i := range f.Imports {
+			if p, err := strconv.Unquote(i.Path.Value); err == nil && !slices.Contains(out, p) {
+				out = append(out, p)
+			}
+		}
+	}
+	if !found {
+		return nil, os.ErrNotExist
+	}
+	return out, nil
+}
