@@ -164,7 +164,7 @@ type planner struct {
 	modules  []*module
 	sources  map[string]*load.Source // by name
 	dirs     int
-	baseline map[*module][]verify.Problem
+	baseline map[*module]*verify.Result
 }
 
 // module is a module that is to be migrated.
@@ -210,7 +210,7 @@ func (pl *planner) load(ctx context.Context) error {
 			}
 		}
 	}
-	pl.baseline = map[*module][]verify.Problem{}
+	pl.baseline = map[*module]*verify.Result{}
 	return nil
 }
 
@@ -407,6 +407,15 @@ func (o *overlay) set(file string, data []byte) error {
 	p := filepath.Join(o.dir, fmt.Sprintf("%d-%s", o.n, filepath.Base(file)))
 	o.replace[file] = p
 	return os.WriteFile(p, data, 0o644)
+}
+
+// originals names the file of the tree for each that stands in for it.
+func (o *overlay) originals() map[string]string {
+	m := map[string]string{}
+	for file, standIn := range o.replace {
+		m[standIn] = file
+	}
+	return m
 }
 
 // file writes the overlay for the -overlay flag into a folder.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"strings"
+	"slices"
 
 	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -51,7 +51,7 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	}
 	req := verify.Request{
 		Go: pl.opt.Go.With("GOWORK=off"), Dir: m.Dir, Mod: "mod", ModFile: res.ModFile, Overlay: overlay,
-		Level: pl.opt.Verify, Configs: configs(m),
+		Overlaid: ov.originals(), Level: pl.opt.Verify, Configs: configs(m),
 	}
 	rm.Proof.Level = pl.opt.Verify.String()
 	for _, c := range req.Configs {
@@ -61,7 +61,7 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	if err != nil {
 		return err
 	}
-	if len(after) == 0 {
+	if len(after.Problems) == 0 {
 		rm.Status = report.Proved
 		return nil
 	}
@@ -69,9 +69,9 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	if err != nil {
 		return err
 	}
-	rm.Proof.Before = before
-	rm.Proof.Known, rm.Proof.New = verify.Diff(before, after)
-	rm.Status = judge(rm.Proof)
+	rm.Proof.Before = before.Problems
+	rm.Proof.Known, rm.Proof.New = verify.Diff(before.Problems, after.Problems)
+	rm.Status = judge(rm.Proof, before)
 	for _, pr := range append(rm.Proof.Known, rm.Proof.New...) {
 		pl.cover(p, m, pr)
 	}
@@ -79,18 +79,14 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 }
 
 // judge says how a plan with problems left compares with what was before.
-func judge(p report.Proof) report.Status {
+func judge(p report.Proof, before *verify.Result) report.Status {
 	if len(p.New) == 0 {
 		return report.NoWorse
 	}
-	all := false // the module did not load at all, so every package was broken
-	broken := map[string]bool{}
-	for _, b := range p.Before {
-		broken[b.Package] = true
-		all = all || b.Package == "" && b.File == ""
-	}
+	// A listing that failed as a whole names no package: then none built.
+	none := slices.ContainsFunc(before.Problems, func(b verify.Problem) bool { return b.Package == "" && b.File == "" })
 	for _, n := range p.New {
-		if !all && !broken[n.Package] {
+		if !none && !before.Broken[n.Package] {
 			return report.Worse
 		}
 	}
@@ -98,7 +94,7 @@ func judge(p report.Proof) report.Status {
 }
 
 // before checks the tree as it is, once.
-func (pl *planner) before(ctx context.Context, m *module) ([]verify.Problem, error) {
+func (pl *planner) before(ctx context.Context, m *module) (*verify.Result, error) {
 	if ps, ok := pl.baseline[m]; ok {
 		return ps, nil
 	}
@@ -123,7 +119,7 @@ func configs(m *module) []verify.Config {
 // cover adds a finding for a problem that none covers yet.
 func (pl *planner) cover(p *Plan, m *module, pr verify.Problem) {
 	f := edit.Finding{Rule: "compile", Severity: edit.Manual, Line: 1, Col: 1, Message: pr.Message, Advice: "no rule knows this; change it by hand"}
-	if pr.File == "" || strings.HasPrefix(pr.File, "../") || path.IsAbs(pr.File) {
+	if pr.File == "" || path.IsAbs(pr.File) {
 		f.File = path.Join(m.Rel, "go.mod")
 		f.Message = pr.String()
 		f.Advice = fmt.Sprintf("a dependency is in the way; `etcdshift doctor %s` explains what requires it", m.Rel)

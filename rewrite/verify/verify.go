@@ -9,6 +9,7 @@ package verify
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,8 +57,19 @@ type Request struct {
 	Mod     string // value of -mod: "readonly", "vendor" or "mod"
 	ModFile string // go.mod of the plan; "" for the module's own
 	Overlay string // JSON file for -overlay; "" for none
-	Level   Level
-	Configs []Config
+	// Overlaid names the file of the tree, absolute, for each file of the
+	// overlay: the go command prints the name of the latter.
+	Overlaid map[string]string
+	Level    Level
+	Configs  []Config
+}
+
+// Result is what a check found.
+type Result struct {
+	Problems []Problem
+	// Broken are the packages that do not compile, themselves or because of a
+	// dependency, by import path.
+	Broken map[string]bool
 }
 
 // Problem is one thing that the go command complained about.
@@ -65,7 +77,7 @@ type Problem struct {
 	Tool    string `json:"tool"`    // build, vet or test
 	Config  string `json:"config"`  // build configuration
 	Package string `json:"package"` // import path without the test variant
-	File    string `json:"file"`    // relative to the module's folder; "" for a package as a whole
+	File    string `json:"file"`    // relative to the module's folder, absolute outside; "" for a package as a whole
 	Line    int    `json:"line,omitempty"`
 	Col     int    `json:"col,omitempty"`
 	Message string `json:"message"`
@@ -83,10 +95,9 @@ func (p Problem) key() string {
 	return strings.Join([]string{p.Package, p.File, p.Message, p.Config}, "\x00")
 }
 
-// Run checks a module and returns what is wrong with it, nothing when it
-// builds. An error means that the check could not be made.
-func Run(ctx context.Context, req Request) ([]Problem, error) {
-	var all []Problem
+// Run checks a module. An error means that the check could not be made.
+func Run(ctx context.Context, req Request) (*Result, error) {
+	res := &Result{Broken: map[string]bool{}}
 	for _, c := range req.Configs {
 		r := req.Go
 		if len(c.Env) > 0 {
@@ -102,31 +113,109 @@ func Run(ctx context.Context, req Request) ([]Problem, error) {
 		if len(c.Tags) > 0 {
 			flags = append(flags, "-tags="+strings.Join(c.Tags, ","))
 		}
+		var found []Problem
 		steps := [][]string{{"build", "-o", os.DevNull}, {"vet"}, {"test"}}
 		for _, s := range steps[:req.Level] {
-			args := append(append(slices.Clone(s), flags...), "./...")
-			out, failed, err := r.Combined(ctx, req.Dir, args...)
+			out, failed, err := r.Combined(ctx, req.Dir, slices.Concat(s, flags, []string{"./..."})...)
 			if err != nil {
 				return nil, fmt.Errorf("go %s: %w", s[0], err)
 			}
 			if !failed {
 				continue
 			}
-			ps := parse(out, s[0], c.Name)
+			ps := parse(out, s[0])
 			if len(ps) == 0 {
-				ps = []Problem{{Tool: s[0], Config: c.Name, Message: strings.TrimSpace(out)}}
+				ps = []Problem{{Tool: s[0], Message: strings.TrimSpace(out)}}
 			}
-			if s[0] == "build" && strings.Contains(out, "too many errors") {
-				// The compiler stops at ten errors a package; ask again for all.
-				args = slices.Insert(args, len(s), "-gcflags=-e")
-				if out, failed, err := r.Combined(ctx, req.Dir, args...); err == nil && failed {
-					ps = parse(out, s[0], c.Name)
-				}
-			}
-			all = append(all, ps...)
+			found = append(found, ps...)
 		}
+		if len(found) == 0 {
+			continue
+		}
+		// The compiler stops at ten errors and vet at the first; now that
+		// something is wrong, ask for all there is, tests included.
+		all, broken, err := compile(ctx, r, req.Dir, flags)
+		if err != nil {
+			return nil, err
+		}
+		for p := range broken {
+			res.Broken[p] = true
+		}
+		found = append(all, found...)
+		for i := range found {
+			found[i].Config = c.Name
+			found[i].locate(req)
+		}
+		res.Problems = append(res.Problems, found...)
 	}
-	return unique(all), nil
+	res.Problems = unique(res.Problems)
+	return res, nil
+}
+
+// compile compiles the packages of a module and their tests and returns every
+// error of the compiler, and the packages that have no object file.
+func compile(ctx context.Context, r *gocmd.Runner, dir string, flags []string) ([]Problem, map[string]bool, error) {
+	args := slices.Concat([]string{"list", "-e", "-export", "-test", "-gcflags=-e", "-json=ImportPath,ForTest,Export,Error,DepsErrors,Name,GoFiles"}, flags, []string{"./..."})
+	out, _, err := r.Combined(ctx, dir, args...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("go list -export: %w", err)
+	}
+	var ps []Problem
+	broken := map[string]bool{}
+	type pkgError struct {
+		ImportStack []string
+		Pos, Err    string
+	}
+	dec := json.NewDecoder(strings.NewReader(out))
+	for dec.More() {
+		var p struct {
+			ImportPath, ForTest, Export, Name string
+			GoFiles                           []string
+			Error                             *pkgError
+			DepsErrors                        []*pkgError
+		}
+		if dec.Decode(&p) != nil {
+			break // what follows is not for us: messages of the go command
+		}
+		path, _, _ := strings.Cut(p.ImportPath, " ")
+		path = strings.TrimSuffix(strings.TrimSuffix(path, ".test"), "_test")
+		if p.Export == "" && (p.Error != nil || len(p.DepsErrors) > 0) {
+			broken[path] = true
+		}
+		if p.Error == nil || strings.HasSuffix(p.ImportPath, ".test") {
+			continue
+		}
+		if strings.HasPrefix(p.Error.Err, "# ") {
+			ps = append(ps, parse(p.Error.Err, "build")...)
+			continue
+		}
+		pr := Problem{Tool: "build", Package: path, Message: p.Error.Err}
+		if m := at.FindStringSubmatch(p.Error.Pos + ": "); m != nil {
+			pr.File = m[1]
+			pr.Line, _ = strconv.Atoi(m[2])
+			pr.Col, _ = strconv.Atoi(m[3])
+		}
+		ps = append(ps, pr)
+	}
+	return ps, broken, nil
+}
+
+// locate names the problem's file by its place in the module, slash-separated.
+func (p *Problem) locate(req Request) {
+	if p.File == "" {
+		return
+	}
+	file := filepath.FromSlash(p.File)
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(req.Dir, file)
+	}
+	if orig, ok := req.Overlaid[file]; ok {
+		file = orig
+	}
+	if rel, err := filepath.Rel(req.Dir, file); err == nil && filepath.IsLocal(rel) {
+		file = rel
+	}
+	p.File = filepath.ToSlash(file)
 }
 
 // unique drops what vet repeats of build, and what a package and its test
@@ -134,7 +223,7 @@ func Run(ctx context.Context, req Request) ([]Problem, error) {
 func unique(ps []Problem) []Problem {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(ps, func(p Problem) bool {
-		k := fmt.Sprint(p.File, "\x00", p.Line, "\x00", p.Col, "\x00", p.Message, "\x00", p.Config)
+		k := fmt.Sprint(p.File, "\x00", p.Line, "\x00", p.Message, "\x00", p.Config)
 		if p.File == "" {
 			k += p.Package
 		}
@@ -151,14 +240,14 @@ var (
 )
 
 // parse reads the output of go build, go vet and go test.
-func parse(out, tool, config string) []Problem {
+func parse(out, tool string) []Problem {
 	var ps []Problem
 	pkg := ""
 	cont := false
 	for line := range strings.Lines(out) {
 		line = strings.TrimRight(line, "\r\n")
 		if m := header.FindStringSubmatch(line); m != nil {
-			pkg, cont = strings.TrimSuffix(m[2], "_test"), false
+			pkg, cont = strings.TrimSuffix(m[2], "_test"), false // "p", "p [p.test]", "p_test [p.test]", "[p]"
 			continue
 		}
 		if m := at.FindStringSubmatch(line); m != nil {
@@ -167,7 +256,7 @@ func parse(out, tool, config string) []Problem {
 			}
 			n, _ := strconv.Atoi(m[2])
 			col, _ := strconv.Atoi(m[3])
-			ps = append(ps, Problem{Tool: tool, Config: config, Package: pkg, File: filepath.ToSlash(filepath.Clean(m[1])), Line: n, Col: col, Message: m[4]})
+			ps = append(ps, Problem{Tool: tool, Package: pkg, File: m[1], Line: n, Col: col, Message: m[4]})
 			cont = true
 			continue
 		}
@@ -178,9 +267,9 @@ func parse(out, tool, config string) []Problem {
 			ps[len(ps)-1].Message += "\n" + strings.TrimSpace(line)
 		case strings.HasSuffix(line, "too many errors"), strings.HasPrefix(line, "note: module requires Go"):
 		case tool == "test" && failed.MatchString(line):
-			ps = append(ps, Problem{Tool: tool, Config: config, Message: line})
+			ps = append(ps, Problem{Tool: tool, Message: line})
 		case tool != "test":
-			ps = append(ps, Problem{Tool: tool, Config: config, Package: pkg, Message: strings.TrimPrefix(line, "vet: ")})
+			ps = append(ps, Problem{Tool: tool, Package: pkg, Message: strings.TrimPrefix(line, "vet: ")})
 			cont = true
 		}
 	}
@@ -203,13 +292,4 @@ func Diff(before, after []Problem) (old, fresh []Problem) {
 		}
 	}
 	return old, fresh
-}
-
-// Packages counts the packages that have problems.
-func Packages(ps []Problem) int {
-	seen := map[string]bool{}
-	for _, p := range ps {
-		seen[p.Package] = true
-	}
-	return len(seen)
 }
