@@ -300,7 +300,7 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 		files := res.Files()
 		if m.Vendor {
 			pl.opt.Progress("refreshing the vendor folder of %s", m.Path)
-			vendored, err := []edit.FileChange(nil), error(nil)
+			vendored, err := deps.Vendor(ctx, req, res)
 			if err != nil {
 				return nil, err
 			}

@@ -14,6 +14,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,6 +63,9 @@ func (r *Rule) Applies(line atlas.Line) bool {
 	return len(r.Targets) == 0 || slices.Contains(r.Targets, line)
 }
 
+// ErrUnknown says that no rule has an id.
+var ErrUnknown = errors.New("unknown rule")
+
 // Select returns the rules of All that the flags --rules and --skip-rules
 // leave: only, if not empty, names the rules to run; skip names rules to
 // leave out. An unknown id is an error.
@@ -72,7 +76,7 @@ func Select(only, skip []string) ([]*Rule, error) {
 	}
 	for _, id := range slices.Concat(only, skip) {
 		if !known[id] {
-			return nil, fmt.Errorf("unknown rule %q; `etcdshift rules` lists them", id)
+			return nil, fmt.Errorf("%w %q; 'etcdshift rules' lists them", ErrUnknown, id)
 		}
 	}
 	var out []*Rule

@@ -7,6 +7,7 @@ import (
 
 	"github.com/etcdshift/etcdshift/rewrite"
 	"github.com/etcdshift/etcdshift/rewrite/load"
+	"github.com/etcdshift/etcdshift/rules"
 )
 
 // Exit codes.
@@ -40,7 +41,7 @@ func code(err error, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "etcdshift: %v\n", err)
 	var u usageError
-	if errors.As(err, &u) || errors.Is(err, rewrite.ErrTarget) || errors.Is(err, load.ErrNotDir) {
+	if errors.As(err, &u) || errors.Is(err, rewrite.ErrTarget) || errors.Is(err, rules.ErrUnknown) || errors.Is(err, load.ErrNotDir) {
 		fmt.Fprintln(stderr, "run 'etcdshift --help' for usage")
 		return exitUsage
 	}

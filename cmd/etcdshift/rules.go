@@ -19,7 +19,7 @@ func rulesCommand() *cobra.Command {
 			}
 			r := rules.Lookup(args[0])
 			if r == nil {
-				return usageError{fmt.Errorf("unknown rule %q; 'etcdshift rules' lists them", args[0])}
+				return fmt.Errorf("%w %q; 'etcdshift rules' lists them", rules.ErrUnknown, args[0])
 			}
 			rules.Explain(c.OutOrStdout(), r)
 			return nil

@@ -192,7 +192,7 @@ func (s *solver) explainGo(after *modfile.File) {
 	}
 	was, now := s.before.Go.Version, after.Go.Version
 	if compareGo(was, "1.22") < 0 && compareGo(now, "1.22") >= 0 {
-		s.finding("gomod-go-directive", edit.Review, s.before.Go.Syntax,
+		s.finding("gomod-go-directive", edit.Note, s.before.Go.Syntax,
 			fmt.Sprintf("the go directive goes from %s to %s: from 1.22 on each iteration of a for loop has its own variables, and GODEBUG defaults follow the directive", was, now),
 			"look at closures and goroutines that share a loop variable on purpose; 'go vet' names the ones that did so by mistake")
 	}
