@@ -11,10 +11,10 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
@@ -195,10 +195,16 @@ func TestKilledUndoIsFinishedOrRolledBack(t *testing.T) {
 	}
 }
 
-// The recovery itself is killed at each step, after a kill in the middle of
-// preparing, just after the commit, and amid the renames.
+// The recovery itself is killed at each step, after a kill in each phase.
 func TestKilledRecoveryIsCarriedOn(t *testing.T) {
-	for _, first := range []int{12, 24, 30, 36, 44} {
+	for _, first := range []int{
+		stepNumber(t, "temp", 7),
+		stepNumber(t, "state committed", 1),
+		stepNumber(t, "state committed", 1) + 1,
+		stepNumber(t, "rmdir", 2),
+		stepNumber(t, "rename", 4),
+		stepNumber(t, "state done", 1),
+	} {
 		for n := 1; ; n++ {
 			dir := sampleTree(t)
 			was := snapshot(t, dir)
@@ -339,14 +345,16 @@ func TestRecoverKeepsWhatWasChangedSinceTheCrash(t *testing.T) {
 func stepNumber(t *testing.T, what string, nth int) int {
 	t.Helper()
 	dir := sampleTree(t)
-	var count atomic.Int64
-	at := 0
+	var mu sync.Mutex // files are prepared at once
+	count, at := 0, 0
 	defer func() { step = func(string, string) error { return nil } }()
 	step = func(w, path string) error {
-		c := count.Add(1)
-		if w == what && at == 0 {
+		mu.Lock()
+		defer mu.Unlock()
+		count++
+		if w == what {
 			if nth--; nth == 0 {
-				at = int(c)
+				at = count
 			}
 		}
 		return nil
@@ -444,10 +452,9 @@ func TestRunsAtOnceExcludeEachOther(t *testing.T) {
 			fillTree(t, dir)
 			was := snapshot(t, dir)
 			errs := make(chan error)
-			deadline := time.Now().Add(300 * time.Millisecond)
 			for range 8 {
 				go func() {
-					for time.Now().Before(deadline) {
+					for range 20 {
 						err := Apply(dir, sampleChanges(), meta)
 						if err == nil {
 							_, err = Undo(dir)

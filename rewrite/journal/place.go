@@ -132,15 +132,16 @@ func (p place) lock(command string) (unlock func(), err error) {
 			// The tree may become a git repository one day.
 			err = os.WriteFile(filepath.Join(p.dir, ".gitignore"), []byte("*\n"), 0o600)
 		}
-		if err != nil {
-			l.Unlock()
-			return nil, p.wrap(err)
-		}
-		return func() {
+		unlock := func() {
 			os.Remove(filepath.Join(p.dir, "holder"))
 			p.tidy()
 			l.Unlock()
-		}, nil
+		}
+		if err != nil {
+			unlock()
+			return nil, p.wrap(err)
+		}
+		return unlock, nil
 	}
 	return nil, p.locked()
 }
