@@ -25,15 +25,15 @@ type index struct {
 }
 
 // indexed says whether mentions of a package are kept: etcd's own, and those
-// whose API changes between the gRPC and protobuf releases that a migration
-// crosses.
+// of companions whose API changes between the releases that a migration
+// crosses. load looks at files that import these (load.Source).
 func indexed(path string) bool {
 	if _, _, ok := atlas.Canonical(path); ok {
 		return true
 	}
 	return path == "google.golang.org/grpc" || strings.HasPrefix(path, "google.golang.org/grpc/") ||
-		path == "github.com/gogo/protobuf/proto" || strings.HasPrefix(path, "github.com/gogo/protobuf/") ||
-		strings.HasPrefix(path, "github.com/golang/protobuf/")
+		strings.HasPrefix(path, "github.com/gogo/protobuf/") || strings.HasPrefix(path, "github.com/golang/protobuf/") ||
+		path == prometheusLogPath
 }
 
 func newIndex(pkg *Package) *index {

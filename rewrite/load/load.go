@@ -72,7 +72,8 @@ type Result struct {
 }
 
 // Load lists a module's packages and type-checks those that matter: those
-// with etcd imports, those that import them, and those with gRPC imports. A
+// with etcd imports, those that import them, and those that import what changes
+// together with etcd, such as gRPC. A
 // file that the host's configuration leaves out is loaded in one that takes
 // it in; a file that no package holds is parsed alone.
 func Load(ctx context.Context, t *Tree, m *Module, opt Options) (*Result, error) {
@@ -239,12 +240,12 @@ func (l *loader) own(path string) bool {
 // check type-checks the packages of a listing that matter.
 func (l *loader) check(ctx context.Context, g *graph) []*Package {
 	matter := map[string]bool{} // absolute paths of files that make a package matter
-	grpc := map[string]bool{}
+	beside := map[string]bool{}
 	for _, s := range l.mod.Files {
 		if s.Etcd {
 			matter[s.Path] = true
-		} else if s.GRPC {
-			grpc[s.Path] = true
+		} else if s.Beside {
+			beside[s.Path] = true
 		}
 	}
 	// Own packages by import path; a test variant stands for the package that
@@ -286,7 +287,7 @@ func (l *loader) check(ctx context.Context, g *graph) []*Package {
 		if p.ForTest == "" && variant[p.PkgPath] {
 			continue
 		}
-		if reach(p) || slices.ContainsFunc(p.GoFiles, func(f string) bool { return grpc[f] }) {
+		if reach(p) || slices.ContainsFunc(p.GoFiles, func(f string) bool { return beside[f] }) {
 			roots = append(roots, p)
 		}
 	}

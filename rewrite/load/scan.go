@@ -52,13 +52,13 @@ type Module struct {
 	Files  []*Source
 }
 
-// Source is a Go file that mentions etcd or gRPC.
+// Source is a Go file that mentions etcd or what changes together with it.
 type Source struct {
 	Name    string // slash-separated, relative to the root of the tree
 	Path    string // absolute
 	Etcd    bool   // imports an etcd package
 	Old     bool   // imports one by an old path
-	GRPC    bool   // imports a gRPC or gogo package
+	Beside  bool   // imports a package that changes together with etcd: gRPC, gogo, Prometheus' log
 	Mention bool   // an old path stands elsewhere in the file
 	Err     error  // the import clause does not parse
 }
@@ -236,7 +236,7 @@ func (t *Tree) moduleOf(p string) *Module {
 }
 
 // needles say that a file is worth parsing.
-var needles = [][]byte{[]byte("etcd"), []byte("go.etcd.io/"), []byte("google.golang.org/grpc"), []byte("gogo/protobuf")}
+var needles = [][]byte{[]byte("etcd"), []byte("google.golang.org/grpc"), []byte("gogo/protobuf"), []byte("prometheus/common/log")}
 
 // readSources reads files and returns those that mention what matters.
 func readSources(ctx context.Context, root string, files []string) ([]*Source, error) {
@@ -301,14 +301,15 @@ func readSource(root, p string, data []byte) *Source {
 			s.Etcd = true
 			s.Old = s.Old || layout != atlas.LayoutSplit
 		}
-		if path == "google.golang.org/grpc" || strings.HasPrefix(path, "google.golang.org/grpc/") || strings.HasPrefix(path, "github.com/gogo/protobuf/") {
-			s.GRPC = true
+		if path == "google.golang.org/grpc" || strings.HasPrefix(path, "google.golang.org/grpc/") ||
+			strings.HasPrefix(path, "github.com/gogo/protobuf/") || path == "github.com/prometheus/common/log" {
+			s.Beside = true
 		}
 	}
 	for _, r := range atlas.OldRoots() {
 		s.Mention = s.Mention || bytes.Contains(data, []byte(r+"/"))
 	}
-	if !s.Etcd && !s.GRPC && !s.Mention && s.Err == nil {
+	if !s.Etcd && !s.Beside && !s.Mention && s.Err == nil {
 		return nil
 	}
 	return s

@@ -78,6 +78,7 @@ import (
 	_ "github.com/gogo/protobuf/jsonpb"
 	_ "github.com/gogo/protobuf/proto"
 	_ "github.com/golang/protobuf/proto"
+	_ "github.com/prometheus/common/log"
 	_ "go.uber.org/zap"
 	_ "google.golang.org/grpc"
 	_ "google.golang.org/grpc/balancer"

@@ -6,6 +6,7 @@ import (
 	_ "github.com/gogo/protobuf/jsonpb"
 	_ "github.com/gogo/protobuf/proto"
 	_ "github.com/golang/protobuf/proto"
+	_ "github.com/prometheus/common/log"
 	_ "go.etcd.io/etcd/auth"
 	_ "go.etcd.io/etcd/auth/authpb"
 	_ "go.etcd.io/etcd/client"
