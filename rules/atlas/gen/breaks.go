@@ -48,6 +48,7 @@ type brk struct {
 	class     [3]class
 	moved     [3]string
 	advice    string
+	orphan    [3]bool // of a package or type that the target does not have
 }
 
 // world holds the API of every package of every release.
@@ -124,7 +125,7 @@ func compare(s *sym, t *api) class {
 		}
 		return manual
 	case s.kind == "type" && n.kind == "type":
-		if alike(s, n) || strings.TrimPrefix(s.byName, "= ") == strings.TrimPrefix(n.byName, "= ") {
+		if alike(s, n) {
 			return none
 		}
 		if strings.HasPrefix(n.byName, "= ") || strings.HasPrefix(s.byName, "= ") {
@@ -137,6 +138,9 @@ func compare(s *sym, t *api) class {
 				return compat
 			}
 			return none
+		}
+		if widened(s.key) == widened(n.key) && s.kind != "imethod" {
+			return compat
 		}
 		if variadicAdded(s.key, n.key) || variadicAdded(s.byName, n.byName) {
 			return compat
@@ -153,6 +157,14 @@ func compare(s *sym, t *api) class {
 		}
 	}
 	return manual
+}
+
+// widened puts the widest of the types that a test hands to etcd's helpers in the
+// place of the narrower ones.
+func widened(sig string) string {
+	sig = strings.ReplaceAll(sig, "*testing.T,", "testing.TB,")
+	sig = strings.ReplaceAll(sig, "*testing.T)", "testing.TB)")
+	return strings.ReplaceAll(sig, "testing.TB", "go.etcd.io/etcd/client/pkg/v3/testutil.TB")
 }
 
 // variadicAdded reports whether calls of a function stay as they are: the new
@@ -284,10 +296,12 @@ func (w *world) breaks() ([]*brk, error) {
 		}
 		for _, name := range sorted(all) {
 			b := all[name]
+			owner, _, _ := strings.Cut(name, ".")
 			for t := range w.targets {
 				if targets[t] != nil {
 					b.news[t] = targets[t].syms[name]
 				}
+				b.orphan[t] = targets[t] == nil || targets[t].syms[owner] == nil && owner != name
 			}
 			b.scope = scopes.of(rel)
 			out = append(out, b)
@@ -322,9 +336,16 @@ func (t scopeTable) of(rel string) string {
 }
 
 // match reports whether a pattern of a source table matches: path.Match without
-// the special meaning of "/", and "a|b" for either.
+// the special meaning of "/", "a|b" for either, and "T..." for a type with its
+// members.
 func match(pattern, s string) bool {
 	for _, p := range strings.Split(pattern, "|") {
+		if t, ok := strings.CutSuffix(p, "..."); ok {
+			if owner, _, _ := strings.Cut(s, "."); owner == t {
+				return true
+			}
+			continue
+		}
 		p = strings.ReplaceAll(p, "/", "\x01")
 		if ok, _ := path.Match(p, strings.ReplaceAll(s, "/", "\x01")); ok {
 			return true
@@ -337,7 +358,6 @@ func match(pattern, s string) bool {
 // name.
 type move struct {
 	pkg, name string
-	tree      bool // with all members: "T..."
 	to        [3]string
 }
 
@@ -351,8 +371,7 @@ func (g *gen) moves() ([]move, error) {
 		if len(row) != 5 {
 			return nil, fmt.Errorf("moves.tsv: %q: want package, symbol and three targets", strings.Join(row, " "))
 		}
-		m := move{pkg: row[0]}
-		m.name, m.tree = strings.CutSuffix(row[1], "...")
+		m := move{pkg: row[0], name: row[1]}
 		for t, to := range row[2:] {
 			if to == "=" && t > 0 {
 				to = m.to[t-1]
@@ -369,11 +388,15 @@ func (m *move) covers(pkg, name string) (member string, ok bool) {
 	if !match(m.pkg, pkg) {
 		return "", false
 	}
-	owner, member, isMember := strings.Cut(name, ".")
-	if m.tree && isMember && match(m.name, owner) {
-		return member, true
+	for _, p := range strings.Split(m.name, "|") {
+		if match(p, name) {
+			if strings.HasSuffix(p, "...") {
+				_, member, _ = strings.Cut(name, ".")
+			}
+			return member, true
+		}
 	}
-	return "", match(m.name, name)
+	return "", false
 }
 
 // applyMoves notes where symbols went by moves.tsv, and makes those mechanical
@@ -479,6 +502,7 @@ func (w *world) applyAdvice(bs []*brk) ([]*brk, error) {
 				continue
 			}
 			classes, force := strings.CutPrefix(row[2], "+")
+			generic := strings.ContainsAny(row[0], "*")
 			applies := force
 			for t := range targetLines {
 				applies = applies || b.class[t] != none
@@ -491,6 +515,9 @@ func (w *world) applyAdvice(bs []*brk) ([]*brk, error) {
 				c := class(classes[t])
 				if c == '.' || b.class[t] == none && !force {
 					continue
+				}
+				if generic && c != manual && b.orphan[t] && b.moved[t] == "" {
+					continue // there is nothing left that the advice could be for
 				}
 				b.class[t] = c
 				for _, f := range b.forms {
@@ -506,10 +533,14 @@ func (w *world) applyAdvice(bs []*brk) ([]*brk, error) {
 			out = append(out, b)
 		}
 	}
+	var idle []string
 	for i, row := range rows {
 		if !used[i] {
-			return nil, fmt.Errorf("advice.tsv: %s %s: no break of the modules matches", row[0], row[1])
+			idle = append(idle, row[0]+" "+row[1])
 		}
+	}
+	if len(idle) > 0 {
+		return nil, fmt.Errorf("advice.tsv: no break of the modules matches\n\t%s", strings.Join(idle, "\n\t"))
 	}
 	return out, nil
 }
