@@ -6,6 +6,7 @@ var All = []*Rule{
 	importPath,
 
 	// Configuration of clients and of embedded servers.
+	tlsInfoCAFile,
 
 	// Calls, types and fakes of the client.
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"maps"
 	"os"
 	"os/exec"
@@ -41,6 +43,7 @@ var (
 //	incomplete: 3.7        lines whose result does not compile until a person
 //	                       has done what the findings say
 //	again: 3.7             lines whose result the rules change a second time
+//	tier: syntax           run the rules as if nothing could be typed
 //	crlf: a.go             files to give Windows line endings
 //	bom: a.go              files to give a byte order mark
 //
@@ -300,7 +303,28 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// withoutTypes parses packages again, as the loader does where nothing can be
+// listed.
+func withoutTypes(t *testing.T, pkgs []*load.Package) []*load.Package {
+	var out []*load.Package
+	for _, p := range pkgs {
+		q := &load.Package{ID: p.ID, Path: p.Path, Name: p.Name, Fset: token.NewFileSet(), Tier: edit.Syntax}
+		for _, f := range p.Files {
+			a, err := parser.ParseFile(q.Fset, f.Name, f.Src, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Files = append(q.Files, &load.File{Name: f.Name, Src: f.Src, AST: a})
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
 func runCase(t *testing.T, g *golden, line atlas.Line, pkgs []*load.Package) *outcome {
+	if slices.Contains(g.set["tier"], "syntax") {
+		pkgs = withoutTypes(t, pkgs)
+	}
 	s, err := rewrite.Rewrite(target(line), g.from, pkgs, rules.All)
 	if err != nil {
 		t.Errorf("%s: %s: %v", g.path, line, err)

@@ -1,0 +1,505 @@
+package rules
+
+import (
+	"go/ast"
+	"go/token"
+	"go/types"
+
+	"golang.org/x/tools/go/ast/inspector"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
+
+// uses returns the identifiers that mention an object of the package's own,
+// definitions included. The table is built when the first rule asks.
+func (p *Pass) uses(obj types.Object) []inspector.Cursor {
+	x := p.index
+	if x.uses == nil {
+		x.uses = map[types.Object][]inspector.Cursor{}
+		for c := range x.in.Root().Preorder((*ast.Ident)(nil)) {
+			id := c.Node().(*ast.Ident)
+			obj := p.Info.Uses[id]
+			if obj == nil {
+				obj = p.Info.Defs[id]
+			}
+			switch obj := obj.(type) {
+			case *types.Var:
+				x.uses[obj.Origin()] = append(x.uses[obj.Origin()], c)
+			case *types.Func:
+				x.uses[obj.Origin()] = append(x.uses[obj.Origin()], c)
+			}
+		}
+	}
+	switch o := obj.(type) {
+	case *types.Var:
+		return x.uses[o.Origin()]
+	case *types.Func:
+		return x.uses[o.Origin()]
+	}
+	return nil
+}
+
+// object returns the variable or field that an expression names: x, s.x, *x
+// and &x alike.
+func (p *Pass) object(e ast.Expr) types.Object {
+	if p.Info == nil {
+		return nil
+	}
+	switch e := ast.Unparen(e).(type) {
+	case *ast.Ident:
+		if o := p.Info.Uses[e]; o != nil {
+			return o
+		}
+		return p.Info.Defs[e]
+	case *ast.SelectorExpr:
+		return p.Info.Uses[e.Sel]
+	case *ast.StarExpr:
+		return p.object(e.X)
+	case *ast.UnaryExpr:
+		if e.Op == token.AND {
+			return p.object(e.X)
+		}
+	}
+	return nil
+}
+
+// flow follows a value through the package: it calls visit at each expression
+// that holds it, until visit says stop. It goes through variables, fields,
+// parameters and results of the package's own functions, append and slice
+// literals; not through maps, channels, methods of interfaces or other
+// packages.
+func (p *Pass) flow(c inspector.Cursor, visit func(inspector.Cursor) (stop bool)) bool {
+	w := flow{p, visit, map[types.Object]bool{}}
+	return p.Info != nil && w.expr(c)
+}
+
+// flowOf follows what a variable or field holds.
+func (p *Pass) flowOf(o types.Object, visit func(inspector.Cursor) (stop bool)) bool {
+	w := flow{p, visit, map[types.Object]bool{}}
+	return p.Info != nil && w.object(o)
+}
+
+type flow struct {
+	p     *Pass
+	visit func(inspector.Cursor) bool
+	seen  map[types.Object]bool
+}
+
+func (w *flow) object(o types.Object) bool {
+	v, ok := o.(*types.Var)
+	if !ok || w.seen[v] {
+		return false
+	}
+	w.seen[v] = true
+	for _, u := range w.p.uses(v) {
+		id := u.Node().(*ast.Ident)
+		if sel, ok := u.Parent().Node().(*ast.SelectorExpr); ok && sel.Sel == id {
+			u = u.Parent()
+		}
+		if w.expr(u) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *flow) expr(c inspector.Cursor) bool {
+	if w.visit(c) {
+		return true
+	}
+	p := w.p
+	e := c.Node().(ast.Expr)
+	pc := c.Parent()
+	switch n := pc.Node().(type) {
+	case *ast.ParenExpr, *ast.StarExpr, *ast.SliceExpr:
+		return w.expr(pc)
+	case *ast.UnaryExpr:
+		return n.Op == token.AND && w.expr(pc)
+	case *ast.CompositeLit:
+		if t := p.TypeOf(n); t != nil && e != n.Type {
+			switch t.Underlying().(type) {
+			case *types.Slice, *types.Array:
+				return w.expr(pc)
+			}
+		}
+	case *ast.KeyValueExpr:
+		if id, ok := n.Key.(*ast.Ident); ok && n.Value == e {
+			return w.object(p.Info.Uses[id])
+		}
+	case *ast.AssignStmt:
+		for i, r := range n.Rhs {
+			if r == e && i < len(n.Lhs) {
+				return w.object(p.object(n.Lhs[i]))
+			}
+		}
+	case *ast.ValueSpec:
+		for i, r := range n.Values {
+			if r == e && i < len(n.Names) {
+				return w.object(p.Info.Defs[n.Names[i]])
+			}
+		}
+	case *ast.ReturnStmt:
+		for i, r := range n.Results {
+			if r == e {
+				return w.result(pc, i)
+			}
+		}
+	case *ast.CallExpr:
+		return n.Fun != e && w.argument(pc, n, e)
+	}
+	return false
+}
+
+// argument follows a value into a call.
+func (w *flow) argument(c inspector.Cursor, call *ast.CallExpr, arg ast.Expr) bool {
+	if id, ok := ast.Unparen(call.Fun).(*ast.Ident); ok && id.Name == "append" {
+		return w.expr(c)
+	}
+	fn, ok := w.p.object(call.Fun).(*types.Func)
+	if !ok {
+		return false
+	}
+	params := fn.Signature().Params()
+	for i, a := range call.Args {
+		if a == arg && params.Len() > 0 {
+			return w.object(params.At(min(i, params.Len()-1)))
+		}
+	}
+	return false
+}
+
+// result follows result i of the function around c to its calls.
+func (w *flow) result(c inspector.Cursor, i int) bool {
+	for fc := range c.Enclosing((*ast.FuncDecl)(nil), (*ast.FuncLit)(nil)) {
+		fd, ok := fc.Node().(*ast.FuncDecl)
+		if !ok {
+			return false
+		}
+		fn := w.p.Info.Defs[fd.Name]
+		if fn == nil || w.seen[fn] {
+			return false
+		}
+		w.seen[fn] = true
+		for _, cc := range w.p.calls(fn) {
+			if as, ok := cc.Parent().Node().(*ast.AssignStmt); ok && len(as.Rhs) == 1 && i < len(as.Lhs) {
+				if w.object(w.p.object(as.Lhs[i])) {
+					return true
+				}
+			} else if w.expr(cc) {
+				return true
+			}
+		}
+		return false
+	}
+	return false
+}
+
+// calls returns the calls of a function of the package.
+func (p *Pass) calls(fn types.Object) []inspector.Cursor {
+	var out []inspector.Cursor
+	for _, c := range p.uses(fn) {
+		e := c.Node().(ast.Expr)
+		if sel, ok := c.Parent().Node().(*ast.SelectorExpr); ok && sel.Sel == e {
+			e, c = sel, c.Parent()
+		}
+		if call, ok := c.Parent().Node().(*ast.CallExpr); ok && call.Fun == e {
+			out = append(out, c.Parent())
+		}
+	}
+	return out
+}
+
+// valuesOf returns the expressions that a variable or field is set to in the
+// package. all is false when it may be set in other ways too: a parameter, an
+// exported field, an address that was taken.
+func (p *Pass) valuesOf(o types.Object) (values []inspector.Cursor, all bool) {
+	v, ok := o.(*types.Var)
+	if !ok {
+		return nil, false
+	}
+	all = !v.Exported()
+	value := func(c inspector.Cursor, e ast.Expr) {
+		if vc, ok := c.FindNode(e); ok {
+			values = append(values, vc)
+		}
+	}
+	for _, u := range p.uses(v) {
+		id := u.Node().(*ast.Ident)
+		var e ast.Expr = id
+		if sel, ok := u.Parent().Node().(*ast.SelectorExpr); ok && sel.Sel == id {
+			e, u = sel, u.Parent()
+		}
+		switch n := u.Parent().Node().(type) {
+		case *ast.AssignStmt:
+			for i, l := range n.Lhs {
+				switch {
+				case l != e:
+				case len(n.Lhs) == len(n.Rhs):
+					value(u.Parent(), n.Rhs[i])
+				case len(n.Rhs) == 1:
+					value(u.Parent(), n.Rhs[0]) // a call with several results
+				}
+			}
+		case *ast.ValueSpec:
+			for i, name := range n.Names {
+				switch {
+				case name != e:
+				case len(n.Names) == len(n.Values):
+					value(u.Parent(), n.Values[i])
+				case len(n.Values) == 1:
+					value(u.Parent(), n.Values[0])
+				}
+			}
+		case *ast.KeyValueExpr:
+			if n.Key == e {
+				value(u.Parent(), n.Value)
+			}
+		case *ast.Field: // a parameter, or the declaration of a field
+			if !v.IsField() {
+				all = false
+			}
+		case *ast.UnaryExpr:
+			if n.Op == token.AND {
+				all = false
+			}
+		case *ast.RangeStmt:
+			all = all && n.Key != e && n.Value != e
+		}
+	}
+	return values, all
+}
+
+// literalOf returns the composite literal that an expression is, or is the
+// address of.
+func literalOf(e ast.Expr) *ast.CompositeLit {
+	switch e := ast.Unparen(e).(type) {
+	case *ast.CompositeLit:
+		return e
+	case *ast.UnaryExpr:
+		if e.Op == token.AND {
+			return literalOf(e.X)
+		}
+	}
+	return nil
+}
+
+// assignedTo returns the field that an expression is stored in by its parent:
+// a key of a struct literal or an assignment.
+func (p *Pass) assignedTo(c inspector.Cursor) (Symbol, bool) {
+	e, ok := c.Node().(ast.Expr)
+	if !ok || p.Info == nil {
+		return Symbol{}, false
+	}
+	var o types.Object
+	switch n := c.Parent().Node().(type) {
+	case *ast.KeyValueExpr:
+		if id, ok := n.Key.(*ast.Ident); ok && n.Value == e {
+			o = p.Info.Uses[id]
+		}
+	case *ast.AssignStmt:
+		for i, r := range n.Rhs {
+			if r == e && len(n.Lhs) == len(n.Rhs) {
+				o = p.object(n.Lhs[i])
+			}
+		}
+	}
+	return p.symbol(o)
+}
+
+// symbol names an object of an etcd or gRPC package.
+func (p *Pass) symbol(o types.Object) (Symbol, bool) {
+	if o == nil || o.Pkg() == nil || !indexed(o.Pkg().Path()) {
+		return Symbol{}, false
+	}
+	name := p.index.name(o)
+	return Symbol{canonical(o.Pkg().Path()), name}, name != ""
+}
+
+// inDialOptions says whether a gRPC dial option ends in the DialOptions of a
+// clientv3.Config.
+func (p *Pass) inDialOptions(c inspector.Cursor) bool {
+	return p.flow(c, func(c inspector.Cursor) bool {
+		s, ok := p.assignedTo(c)
+		return ok && s == Symbol{"clientv3", "Config.DialOptions"}
+	})
+}
+
+// statement returns the statement around a cursor that stands directly in a
+// block or case, so that others can be put before and after it.
+func statement(c inspector.Cursor) (inspector.Cursor, bool) {
+	for ; c.Node() != nil; c = c.Parent() {
+		if _, ok := c.Node().(ast.Stmt); ok {
+			switch c.Parent().Node().(type) {
+			case *ast.BlockStmt, *ast.CaseClause, *ast.CommClause:
+				return c, true
+			}
+		}
+		if _, ok := c.Node().(*ast.File); ok {
+			break
+		}
+	}
+	return inspector.Cursor{}, false
+}
+
+// constant returns the value of an expression that is one: a constant, or a
+// variable of the package that is set once, to a constant, and whose address
+// nobody takes.
+func (p *Pass) constant(e ast.Expr) (tv types.TypeAndValue, ok bool) {
+	if p.Info == nil {
+		return tv, false
+	}
+	if tv = p.Info.Types[e]; tv.Value != nil {
+		return tv, true
+	}
+	v, isVar := p.object(e).(*types.Var)
+	if !isVar || v.IsField() || v.Exported() {
+		return tv, false
+	}
+	var value ast.Expr
+	for _, u := range p.uses(v) {
+		id := u.Node().(*ast.Ident)
+		switch n := u.Parent().Node().(type) {
+		case *ast.ValueSpec:
+			for i, name := range n.Names {
+				if name == id && i < len(n.Values) && value == nil {
+					value = n.Values[i]
+				}
+			}
+		case *ast.AssignStmt:
+			for i, l := range n.Lhs {
+				if l != id {
+					continue
+				}
+				if value != nil || len(n.Lhs) != len(n.Rhs) || n.Tok != token.DEFINE {
+					return tv, false
+				}
+				value = n.Rhs[i]
+			}
+		case *ast.UnaryExpr:
+			if n.Op == token.AND {
+				return tv, false
+			}
+		case *ast.IncDecStmt, *ast.RangeStmt:
+			return tv, false
+		}
+	}
+	if value == nil {
+		return tv, false
+	}
+	tv = p.Info.Types[value]
+	return tv, tv.Value != nil
+}
+
+// remove deletes element i of a comma-separated list, with the comma and, if
+// the element has its lines to itself, with the lines and the comment on them.
+func (c Change) remove(f *File, list []ast.Expr, i int) {
+	e := list[i]
+	start, end := f.Offset(e.Pos()), f.Offset(e.End())
+	after := skipSpace(f.Src, end)
+	comma := after < len(f.Src) && f.Src[after] == ','
+	if comma {
+		after++
+	}
+	lineStart := f.Offset(f.tok.LineStart(f.tok.Line(e.Pos())))
+	alone := skipSpace(f.Src, lineStart) == start
+	if alone && comma {
+		rest := skipSpace(f.Src, after)
+		switch {
+		case rest < len(f.Src) && (f.Src[rest] == '\n' || f.Src[rest] == '\r'):
+			c.replace(f, lineStart, lineEnd(f.Src, rest), "")
+			return
+		case rest+1 < len(f.Src) && f.Src[rest] == '/' && f.Src[rest+1] == '/':
+			c.replace(f, lineStart, lineEnd(f.Src, rest), "")
+			return
+		}
+	}
+	switch {
+	case i+1 < len(list):
+		c.replace(f, start, f.Offset(list[i+1].Pos()), "")
+	case i > 0:
+		c.replace(f, f.Offset(list[i-1].End()), end, "")
+	case comma:
+		c.replace(f, start, after, "")
+	default:
+		c.replace(f, start, end, "")
+	}
+}
+
+// removeStmt deletes a statement, with its line where nothing else is on it.
+func (c Change) removeStmt(f *File, s ast.Node) {
+	start, end := f.Offset(s.Pos()), f.Offset(s.End())
+	lineStart := f.Offset(f.tok.LineStart(f.tok.Line(s.Pos())))
+	rest := skipSpace(f.Src, end)
+	if skipSpace(f.Src, lineStart) == start && (rest == len(f.Src) || f.Src[rest] == '\n' || f.Src[rest] == '\r') {
+		c.replace(f, lineStart, lineEnd(f.Src, rest), "")
+		return
+	}
+	c.replace(f, start, end, "")
+}
+
+func skipSpace(src []byte, i int) int {
+	for i < len(src) && (src[i] == ' ' || src[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// lineEnd returns the offset after the line break of the line that holds i.
+func lineEnd(src []byte, i int) int {
+	for i < len(src) && src[i] != '\n' {
+		i++
+	}
+	return min(i+1, len(src))
+}
+
+// addField adds "name: value" to a keyed struct literal: on a line of its own
+// if the literal has its elements on lines, else at its end.
+func (c Change) addField(f *File, lit *ast.CompositeLit, name, value string) {
+	if n := len(lit.Elts); n > 0 {
+		last := lit.Elts[n-1]
+		if f.SameLine(last.End(), lit.Rbrace) {
+			c.Insert(f, last.End(), ", "+name+": "+value)
+			return
+		}
+		// Before the line of the closing brace, behind comments on the last
+		// element.
+		at := f.tok.LineStart(f.tok.Line(lit.Rbrace))
+		c.Insert(f, at, f.Indent(last.Pos())+name+": "+value+","+f.NL())
+		return
+	}
+	c.Insert(f, lit.Rbrace, name+": "+value)
+}
+
+// parent returns the node around a cursor, without parentheses.
+func parent(c inspector.Cursor) inspector.Cursor {
+	for c = c.Parent(); ; c = c.Parent() {
+		if _, ok := c.Node().(*ast.ParenExpr); !ok {
+			return c
+		}
+	}
+}
+
+// untyped returns the selectors of a package without types that may name a
+// field or method of an etcd type: those called so in a file that imports the
+// etcd package. Nothing proves it, so they are for findings only.
+func (p *Pass) untyped(pkg, name string) []Ref {
+	if p.Info != nil {
+		return nil
+	}
+	var out []Ref
+	for c := range p.index.in.Root().Preorder((*ast.SelectorExpr)(nil)) {
+		sel := c.Node().(*ast.SelectorExpr)
+		if sel.Sel.Name != name {
+			continue
+		}
+		f := p.FileOf(sel.Pos())
+		for _, i := range f.imps {
+			if i.rel == pkg {
+				id, _ := c.LastChild()
+				out = append(out, Ref{Symbol: Symbol{pkg, name}, File: f, Ident: sel.Sel, Cursor: id, Tier: edit.Syntax})
+				break
+			}
+		}
+	}
+	return out
+}
