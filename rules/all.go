@@ -7,6 +7,9 @@ var All = []*Rule{
 
 	// Configuration of clients and of embedded servers.
 	tlsInfoCAFile,
+	grpcInsecure,
+	grpcBalancerName,
+	grpcConnTimeout,
 
 	// Calls, types and fakes of the client.
 

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/ast/inspector"
 
@@ -315,13 +316,44 @@ func (p *Pass) symbol(o types.Object) (Symbol, bool) {
 	return Symbol{canonical(o.Pkg().Path()), name}, name != ""
 }
 
-// inDialOptions says whether a gRPC dial option ends in the DialOptions of a
-// clientv3.Config.
-func (p *Pass) inDialOptions(c inspector.Cursor) bool {
-	return p.flow(c, func(c inspector.Cursor) bool {
+// etcdOption tells whether a gRPC dial option ends in the DialOptions of a
+// clientv3.Config, and at which expression that is stored there. Without types
+// only an option written inside the literal of the Config is seen.
+func (p *Pass) etcdOption(c inspector.Cursor) (stored inspector.Cursor, ok bool) {
+	if p.Info == nil {
+		kv := c.Parent().Parent()
+		if n, is := kv.Node().(*ast.KeyValueExpr); is {
+			for _, l := range p.Literals("clientv3", "Config") {
+				if l.Lit == kv.Parent().Node() && l.Key("DialOptions") == n {
+					return c.Parent(), true
+				}
+			}
+		}
+		return c, false
+	}
+	ok = p.flow(c, func(c inspector.Cursor) bool {
+		stored = c
 		s, ok := p.assignedTo(c)
 		return ok && s == Symbol{"clientv3", "Config.DialOptions"}
 	})
+	return stored, ok
+}
+
+// listOf returns the list that an expression is an element of: of a composite
+// literal, or of the arguments of append behind the slice.
+func listOf(c inspector.Cursor) (list []ast.Expr, i int, ok bool) {
+	switch n := c.Parent().Node().(type) {
+	case *ast.CompositeLit:
+		list = n.Elts
+	case *ast.CallExpr:
+		id, is := ast.Unparen(n.Fun).(*ast.Ident)
+		if !is || id.Name != "append" || n.Args[0] == c.Node() || n.Ellipsis.IsValid() {
+			return nil, 0, false
+		}
+		list = n.Args
+	}
+	i = slices.Index(list, c.Node().(ast.Expr))
+	return list, i, i >= 0
 }
 
 // statement returns the statement around a cursor that stands directly in a

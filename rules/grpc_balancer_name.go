@@ -1,0 +1,117 @@
+package rules
+
+import (
+	"go/ast"
+	"go/constant"
+	"strconv"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
+
+// grpcBalancerName replaces grpc.WithBalancerName, which gRPC v1.46 removed.
+//
+// Matched: calls anywhere in the repository; the balancer is named by a default
+// service config instead. In the dial options of an etcd client round_robin is
+// dropped, which is what the client asks for itself.
+//
+// Not matched: another balancer in etcd dial options. The client's own service
+// config decides there; the spot is reported.
+var grpcBalancerName = &Rule{
+	ID:    "grpc-balancer-name",
+	Title: "name the balancer in a default service config instead of grpc.WithBalancerName",
+	Before: `package p
+
+import (
+	"github.com/coreos/etcd/clientv3"
+	"google.golang.org/grpc"
+)
+
+func connect(endpoints []string) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints:   endpoints,
+		DialOptions: []grpc.DialOption{grpc.WithBalancerName("round_robin"), grpc.WithUserAgent("p")},
+	})
+}
+
+func backend(addr string) (*grpc.ClientConn, error) {
+	return grpc.Dial(addr, grpc.WithInsecure(), grpc.WithBalancerName("round_robin"))
+}
+`,
+	After: `package p
+
+import (
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+)
+
+func connect(endpoints []string) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints:   endpoints,
+		DialOptions: []grpc.DialOption{grpc.WithUserAgent("p")},
+	})
+}
+
+func backend(addr string) (*grpc.ClientConn, error) {
+	return grpc.Dial(addr, grpc.WithInsecure(), grpc.WithDefaultServiceConfig(` + "`{\"loadBalancingPolicy\":\"round_robin\"}`" + `))
+}
+`,
+	Why: "gRPC v1.46 removed WithBalancerName. A default service config names the balancer; unlike WithBalancerName it gives way to a service config that the resolver sends. " +
+		"The etcd client's resolver always sends round_robin, so the option is dropped there when it says round_robin too.",
+	Since:  "v3.5.0",
+	Safety: Adjusted,
+	Refs:   []string{"https://github.com/grpc/grpc-go/pull/5232", "client/v3/internal/resolver/resolver.go, Build"},
+	Claims: []string{grpcPath + ".WithBalancerName"},
+	Run:    runGRPCBalancerName,
+}
+
+func runGRPCBalancerName(p *Pass) {
+	for _, r := range p.Refs(grpcPath, "WithBalancerName") {
+		f := r.File
+		call := r.Call()
+		if call == nil || len(call.Args) != 1 {
+			p.Report(f, r.Ident, edit.Manual, "gRPC removed WithBalancerName in v1.46",
+				"name the balancer with grpc.WithDefaultServiceConfig(`{\"loadBalancingPolicy\":\"NAME\"}`)")
+			continue
+		}
+		name := p.balancerName(call.Args[0])
+		_, ec := r.Expr()
+		cc := parent(ec)
+		if _, ok := p.etcdOption(cc); ok {
+			if list, i, ok := listOf(cc); ok && name == "round_robin" {
+				c := p.Change(r.Tier, "grpc.WithBalancerName(\"round_robin\") is dropped: the etcd client balances so by itself")
+				c.remove(f, list, i)
+				continue
+			}
+			if name != "round_robin" {
+				p.Report(f, call, edit.Review, "the etcd client always uses round_robin; this balancer no longer takes effect",
+					"drop the option; to prefer one member, give the client only its endpoint")
+			}
+		}
+		c := p.Change(r.Tier, "gRPC removed WithBalancerName; a default service config names the balancer")
+		c.ReplaceNode(f, r.Ident, "WithDefaultServiceConfig")
+		if name != "" {
+			c.ReplaceNode(f, call.Args[0], "`{\"loadBalancingPolicy\":"+strconv.Quote(name)+"}`")
+		} else {
+			c.Insert(f, call.Args[0].Pos(), c.Qualified(f, "fmt", "Sprintf")+"(`{\"loadBalancingPolicy\":%q}`, ")
+			c.Insert(f, call.Args[0].End(), ")")
+		}
+	}
+}
+
+// balancerName returns the value of a balancer's name, "" when it is not known:
+// a constant, or roundrobin.Name.
+func (p *Pass) balancerName(e ast.Expr) string {
+	if tv, ok := p.constant(e); ok && tv.Value.Kind() == constant.String {
+		return constant.StringVal(tv.Value)
+	}
+	if lit, ok := e.(*ast.BasicLit); ok {
+		s, _ := strconv.Unquote(lit.Value)
+		return s
+	}
+	for _, r := range p.Refs(grpcPath+"/balancer/roundrobin", "Name") {
+		if x, _ := r.Expr(); x == e {
+			return "round_robin"
+		}
+	}
+	return ""
+}
