@@ -28,5 +28,9 @@ var All = []*Rule{
 	// Packages of others that do not survive the move.
 	prometheusLog,
 
-	// Whatever is left: moved, renamed and removed symbols.
+	// Whatever is left: moved, renamed, changed and removed symbols.
+	movedSymbol,
+	renamedSymbol,
+	changedSymbol,
+	removedSymbol,
 }

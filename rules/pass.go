@@ -59,9 +59,10 @@ type Pass struct {
 	Files  []*File
 	Tier   edit.Tier
 
-	rule  *Rule
-	index *index
-	out   *Result
+	rule     *Rule
+	claimant func(*atlas.Break) *Rule
+	index    *index
+	out      *Result
 }
 
 // Result is what the rules found in a package.
@@ -383,14 +384,14 @@ func Run(target Target, from string, pkg *Package, list []*Rule) Result {
 	for _, f := range pkg.Files {
 		f.prepare(pkg, target.Line)
 	}
-	idx := newIndex(pkg)
+	idx, claimant := newIndex(pkg), claimant()
 	for _, r := range list {
 		if !r.Applies(target.Line) {
 			continue
 		}
 		r.Run(&Pass{
 			Target: target, From: from, Pkg: pkg.Types, Info: pkg.Info, Fset: pkg.Fset,
-			Files: pkg.Files, Tier: pkg.Tier, rule: r, index: idx, out: &out,
+			Files: pkg.Files, Tier: pkg.Tier, rule: r, claimant: claimant, index: idx, out: &out,
 		})
 	}
 	out.Changes = slices.DeleteFunc(out.Changes, func(c edit.Change) bool { return len(c.Edits) == 0 })

@@ -51,8 +51,12 @@ type Rule struct {
 	Safety  Safety
 	Refs    []string // evidence: source files, pull requests, upgrade guides
 	// Claims are the broken symbols that the rule answers for, as
-	// "package.Symbol" with a trailing "*" for a prefix.
+	// "package.Symbol"; a "*" stands for any run of characters.
 	Claims []string
+	// Answers picks, for rules driven by the atlas, the breaks that the rule
+	// answers for among those that no Claims name. Of several such rules the
+	// first in All has the break.
+	Answers func(*atlas.Break) bool
 	// OptIn rules run only when --rules names them.
 	OptIn bool
 	Run   func(*Pass)

@@ -1,0 +1,219 @@
+package rules
+
+import (
+	"go/ast"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// movedSymbol follows symbols into another package.
+//
+// Matched: symbols of package level that the atlas found under the same or
+// another name in a different package of the target. Members move with their
+// type and are touched only where they are called otherwise there.
+//
+// Not matched: what is taken or given changed as well; the mention moves and
+// a finding says what else to do.
+var movedSymbol = &Rule{
+	ID:    "moved-symbol",
+	Title: "follow symbols into the package that has them in the target",
+	Before: `package p
+
+import (
+	"github.com/coreos/etcd/etcdserver"
+)
+
+var cfg etcdserver.ServerConfig
+
+func configure(name string) {
+	cfg = etcdserver.ServerConfig{Name: name, SnapCount: 1000}
+}
+
+func stopped(err error) bool { return err == etcdserver.ErrStopped }
+`,
+	After: `package p
+
+import (
+	"go.etcd.io/etcd/server/v3/config"
+	"go.etcd.io/etcd/server/v3/etcdserver/errors"
+)
+
+var cfg config.ServerConfig
+
+func configure(name string) {
+	cfg = config.ServerConfig{Name: name, SnapshotCount: 1000}
+}
+
+func stopped(err error) bool { return err == errors.ErrStopped }
+`,
+	Why:    "Packages of the server were split: configuration, errors, quotas and storage have packages of their own. The symbols are the same.",
+	Since:  "v3.5.0",
+	Safety: Same,
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/blob/main/CHANGELOG/CHANGELOG-3.5.md",
+		"https://github.com/etcd-io/etcd/blob/main/CHANGELOG/CHANGELOG-3.6.md",
+	},
+	Answers: func(b *atlas.Break) bool { return goes(b, true) },
+	Run:     func(p *Pass) { p.follow() },
+}
+
+// renamedSymbol follows symbols that are called otherwise in the same package.
+//
+// Matched: package level symbols, fields and methods with another name in the
+// target. A field that became a method is called.
+//
+// Not matched: assignments to a field that became a method, and symbols whose
+// parameters changed too; they become findings.
+var renamedSymbol = &Rule{
+	ID:    "renamed-symbol",
+	Title: "use the new names of renamed symbols",
+	Before: `package p
+
+import (
+	"flag"
+
+	"github.com/coreos/etcd/pkg/flags"
+)
+
+func states() *flags.StringsFlag {
+	return flags.NewStringsFlag("new", "existing")
+}
+
+func register(fs *flag.FlagSet) []string {
+	s := states()
+	fs.Var(s, "initial-cluster-state", "")
+	return s.Values
+}
+`,
+	After: `package p
+
+import (
+	"flag"
+
+	"go.etcd.io/etcd/pkg/v3/flags"
+)
+
+func states() *flags.SelectiveStringValue {
+	return flags.NewSelectiveStringValue("new", "existing")
+}
+
+func register(fs *flag.FlagSet) []string {
+	s := states()
+	fs.Var(s, "initial-cluster-state", "")
+	return s.Valids()
+}
+`,
+	Why:    "The symbols do what they did under a new name. Valids of a SelectiveStringValue is sorted, Values of a StringsFlag was not.",
+	Since:  "v3.4.0",
+	Safety: Same,
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/blob/main/CHANGELOG/CHANGELOG-3.4.md",
+		"https://github.com/etcd-io/etcd/blob/main/CHANGELOG/CHANGELOG-3.6.md",
+	},
+	Answers: func(b *atlas.Break) bool { return goes(b, false) },
+	Run:     func(p *Pass) { p.follow() },
+}
+
+// goes says whether a break is a move: to another package, or to another name
+// in its own.
+func goes(b *atlas.Break, away bool) bool {
+	for _, l := range atlas.Lines() {
+		if path, _, ok := b.MovedIn(l); ok {
+			home, _ := atlas.HomeOf(b.Pkg, l)
+			if (path != home.Path) == away {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// follow rewrites the mentions of symbols that moved or were renamed.
+func (p *Pass) follow() {
+	for h := range p.Broken() {
+		path, symbol, ok := h.Break.MovedIn(p.Target.Line)
+		if !ok {
+			p.reportBroken(h)
+			continue
+		}
+		now, _ := movedDeclaration(path, symbol, p.Target.Line)
+		name := symbol[strings.LastIndexByte(symbol, '.')+1:]
+		home, _ := atlas.HomeOf(h.Pkg, p.Target.Line)
+		suffix := ""
+		switch {
+		case strings.HasPrefix(h.Form.Sig, "field ") && strings.HasPrefix(now.Sig, "func "):
+			if assigned(h.Ref) {
+				p.Report(h.File, h.Ident, edit.Manual, h.Symbol.String()+" is the method "+symbol+" in etcd "+string(p.Target.Line)+" and cannot be set", h.Break.Advice)
+				continue
+			}
+			suffix = "()"
+		case !p.compatible(h, now.Sig):
+			p.Report(h.File, h.Ident, edit.Manual, h.Symbol.String()+" is "+path+"."+symbol+" in etcd "+string(p.Target.Line)+", with another signature", "now `"+now.Sig+"`")
+		}
+		member := strings.Contains(h.Break.Symbol, ".")
+		if (path == home.Path || member) && name == h.Ident.Name && suffix == "" {
+			continue
+		}
+		c := p.Change(h.Tier, "%s is now %s", h.Symbol, strings.TrimPrefix(path+"."+symbol, home.Path+"."))
+		if path == home.Path || member {
+			c.ReplaceNode(h.File, h.Ident, name+suffix)
+			continue
+		}
+		e, _ := h.Expr()
+		c.ReplaceNode(h.File, e, c.Qualified(h.File, path, name))
+	}
+}
+
+// movedDeclaration looks up what a symbol moved to.
+func movedDeclaration(path, symbol string, line atlas.Line) (atlas.Symbol, bool) {
+	rel, _, _ := atlas.Canonical(path)
+	return atlas.Lookup(rel, symbol, string(line))
+}
+
+// assigned says whether a mention is the target of an assignment, the key of
+// a literal, or has its address taken.
+func assigned(r Ref) bool {
+	e, c := r.Expr()
+	switch n := c.Parent().Node().(type) {
+	case *ast.AssignStmt:
+		for _, l := range n.Lhs {
+			if l == e {
+				return true
+			}
+		}
+	case *ast.KeyValueExpr:
+		return n.Key == e
+	case *ast.UnaryExpr, *ast.IncDecStmt:
+		return true
+	}
+	return false
+}
+
+// compatible says whether a mention compiles with another declaration of the
+// symbol.
+func (p *Pass) compatible(h Hit, now string) bool {
+	o, isFunc := parseSignature(h.Form.Sig)
+	n, stillFunc := parseSignature(now)
+	if !isFunc && !stillFunc {
+		return true
+	}
+	same := func(a, b string) bool { return p.renamedTo(h.Pkg, a) == b }
+	return isFunc && stillFunc && callable(o, n, same) && sameResults(o, n, same)
+}
+
+// renamedTo returns the name of a type of a package in the target, as a
+// signature of the atlas has it.
+func (p *Pass) renamedTo(pkg, typ string) string {
+	base := strings.TrimLeft(typ, "*[]")
+	b := atlas.BreakOf(pkg, base)
+	if b == nil {
+		return typ
+	}
+	_, symbol, ok := b.MovedIn(p.Target.Line)
+	if !ok {
+		return typ
+	}
+	return strings.TrimSuffix(typ, base) + symbol
+}

@@ -1,0 +1,145 @@
+package rules
+
+import (
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// changedSymbol reports what is still there in another form.
+//
+// Matched: calls whose parameters or results changed, fields and types of
+// another kind, and functions used as values whose type changed. Calls that
+// go on to compile are not reported.
+var changedSymbol = &Rule{
+	ID:    "changed-symbol",
+	Title: "report uses of symbols whose declaration changed",
+	Before: `package p
+
+import (
+	"github.com/coreos/etcd/pkg/srv"
+	"github.com/coreos/etcd/pkg/types"
+)
+
+func peers(name, domain string, urls types.URLs) ([]string, error) {
+	return srv.GetCluster("etcd-server", name, domain, urls)
+}
+`,
+	After: `package p
+
+import (
+	"go.etcd.io/etcd/client/pkg/v3/srv"
+	"go.etcd.io/etcd/client/pkg/v3/types"
+)
+
+func peers(name, domain string, urls types.URLs) ([]string, error) {
+	return srv.GetCluster("etcd-server", name, domain, urls)
+}
+`,
+	Why:    "What the new parameter, result or field should be depends on the program. The finding has the new declaration.",
+	Since:  "v3.4.0",
+	Safety: Report,
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/tree/main/CHANGELOG",
+	},
+	Answers: func(b *atlas.Break) bool {
+		for _, l := range atlas.Lines() {
+			if b.In(l) != atlas.None && b.NewIn(l) != "" {
+				return true
+			}
+		}
+		return false
+	},
+	Run: func(p *Pass) {
+		for h := range p.Broken() {
+			p.reportBroken(h)
+		}
+	},
+}
+
+// removedSymbol reports what is gone.
+//
+// Matched: symbols that no package of the target has. Packages that are gone
+// as a whole are reported once, at the import, by import-path.
+var removedSymbol = &Rule{
+	ID:    "removed-symbol",
+	Title: "report uses of symbols that are gone",
+	Before: `package p
+
+import (
+	"github.com/coreos/etcd/pkg/netutil"
+)
+
+func cut(port int) error { return netutil.DropPort(port) }
+`,
+	After: `package p
+
+import (
+	"go.etcd.io/etcd/pkg/v3/netutil"
+)
+
+func cut(port int) error { return netutil.DropPort(port) }
+`,
+	Why:    "Nothing in the target does what these symbols did, or several things do and a person has to choose. The finding names the nearest.",
+	Since:  "v3.4.0",
+	Safety: Report,
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/tree/main/CHANGELOG",
+	},
+	Answers: func(*atlas.Break) bool { return true },
+	Run: func(p *Pass) {
+		for h := range p.Broken() {
+			p.reportBroken(h)
+		}
+	},
+}
+
+// reportBroken reports a mention that nothing rewrites.
+func (p *Pass) reportBroken(h Hit) {
+	line := string(p.Target.Line)
+	home, _ := atlas.HomeOf(h.Pkg, p.Target.Line)
+	if home.Gone {
+		return // import-path reports the package
+	}
+	unsure := ""
+	if p.From == "" && len(h.Break.Forms) > 1 && declarationUnknown(h) {
+		unsure = " (which release the code was written for is not known; --from tells)"
+	}
+	now := h.Break.NewIn(p.Target.Line)
+	if now == "" {
+		p.Report(h.File, h.Ident, edit.Manual, h.Symbol.String()+" is gone from etcd "+line+unsure, p.advice(h.Break))
+		return
+	}
+	_, isFunc := parseSignature(h.Form.Sig)
+	sev := edit.Manual
+	switch {
+	case h.Class == atlas.Compat && (!isFunc || h.Call() != nil):
+		return
+	case isFunc && h.Call() != nil && p.compatible(h, now):
+		return
+	case isFunc && h.Call() == nil:
+		sev = edit.Review // compiles where the type of the value is not written down
+	case h.Class == atlas.Compat:
+		return
+	}
+	p.Report(h.File, h.Ident, sev, h.Symbol.String()+" has another form in etcd "+line+unsure, "now `"+now+"`: "+p.advice(h.Break))
+}
+
+func declarationUnknown(h Hit) bool { return h.Obj == nil }
+
+// advice takes from a break's advice what concerns the target line.
+func (p *Pass) advice(b *atlas.Break) string {
+	best := ""
+	for part := range strings.SplitSeq(b.Advice, "; ") {
+		for _, l := range atlas.Lines() {
+			if rest, ok := strings.CutPrefix(part, string(l)+": "); ok && l <= p.Target.Line {
+				best = rest
+			}
+		}
+	}
+	if best == "" {
+		return b.Advice
+	}
+	return best
+}
