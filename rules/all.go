@@ -16,6 +16,7 @@ var All = []*Rule{
 	// Naming and discovery.
 
 	// Tests, snapshots and server packages.
+	addedArguments,
 
 	// Messages without gogo/protobuf, from 3.7.
 

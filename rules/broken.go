@@ -261,7 +261,7 @@ func callable(old, now signature, same func(a, b string) bool) bool {
 	for i, o := range old.params {
 		w := now.params[i]
 		switch {
-		case o.typ == w.typ, widened[[2]string{o.typ, w.typ}], same(o.typ, w.typ):
+		case o.typ == w.typ, widened[[2]string{o.typ, w.typ}], same(o.typ, w.typ), unnameable(o.typ):
 		case strings.TrimPrefix(w.typ, "...") == o.typ: // one argument fits
 		default:
 			return false
@@ -279,11 +279,16 @@ func sameResults(old, now signature, same func(a, b string) bool) bool {
 	}
 	for i, o := range old.results {
 		w := now.results[i].typ
-		base := strings.TrimPrefix(o.typ, "*")
-		unnamed := !strings.ContainsAny(base, ".[]({ ") && !ast.IsExported(base) && types.Universe.Lookup(base) == nil
-		if o.typ != w && !unnamed && !same(o.typ, w) {
+		if o.typ != w && !unnameable(o.typ) && !same(o.typ, w) {
 			return false
 		}
 	}
 	return true
+}
+
+// unnameable says whether a type of a signature is one that other packages
+// cannot name.
+func unnameable(typ string) bool {
+	base := strings.TrimLeft(typ, "*.[]")
+	return !strings.ContainsAny(base, ".[]({ ") && !ast.IsExported(base) && types.Universe.Lookup(base) == nil
 }

@@ -203,17 +203,29 @@ func (p *Pass) compatible(h Hit, now string) bool {
 	return isFunc && stillFunc && callable(o, n, same) && sameResults(o, n, same)
 }
 
-// renamedTo returns the name of a type of a package in the target, as a
-// signature of the atlas has it.
+// renamedTo returns a type of a signature as signatures of the target have it.
 func (p *Pass) renamedTo(pkg, typ string) string {
-	base := strings.TrimLeft(typ, "*[]")
+	base := strings.TrimLeft(typ, "*[].")
+	lead := strings.TrimSuffix(typ, base)
+	if q, name, ok := strings.Cut(base, "."); ok {
+		// A package that is called otherwise in its new home.
+		for _, rel := range atlas.Packages() {
+			if home, _ := atlas.HomeOf(rel, p.Target.Line); home.OldName == q && home.Renamed() {
+				return lead + home.Name + "." + name
+			}
+		}
+		return typ
+	}
 	b := atlas.BreakOf(pkg, base)
 	if b == nil {
 		return typ
 	}
-	_, symbol, ok := b.MovedIn(p.Target.Line)
+	path, symbol, ok := b.MovedIn(p.Target.Line)
 	if !ok {
 		return typ
 	}
-	return strings.TrimSuffix(typ, base) + symbol
+	if home, _ := atlas.HomeOf(pkg, p.Target.Line); home.Path != path {
+		symbol = packageName(path) + "." + symbol
+	}
+	return lead + symbol
 }

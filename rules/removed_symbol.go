@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"go/ast"
+	"go/token"
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -118,12 +120,26 @@ func (p *Pass) reportBroken(h Hit) {
 		return
 	case isFunc && h.Call() != nil && p.compatible(h, now):
 		return
+	case isFunc && h.Call() == nil && typeIsInferred(h.Ref):
+		sev = edit.Review
 	case isFunc && h.Call() == nil:
-		sev = edit.Review // compiles where the type of the value is not written down
 	case h.Class == atlas.Compat:
 		return
 	}
 	p.Report(h.File, h.Ident, sev, h.Symbol.String()+" has another form in etcd "+line+unsure, "now `"+now+"`: "+p.advice(h.Break))
+}
+
+// typeIsInferred says whether a function is used as a value whose type is not
+// written down there.
+func typeIsInferred(r Ref) bool {
+	_, c := r.Expr()
+	switch n := c.Parent().Node().(type) {
+	case *ast.AssignStmt:
+		return n.Tok == token.DEFINE
+	case *ast.ValueSpec:
+		return n.Type == nil
+	}
+	return false
 }
 
 func declarationUnknown(h Hit) bool { return h.Obj == nil }
