@@ -74,6 +74,8 @@ func targets(s string) (lines []atlas.Line, release string, err error) {
 	return nil, "", fmt.Errorf("--target %s: %w", s, ErrTarget)
 }
 
+const scratchPrefix = "etcdshift-"
+
 // Make plans the migration of a repository.
 func Make(ctx context.Context, opt Options) (*Plan, error) {
 	if opt.Go == nil {
@@ -100,7 +102,7 @@ func Make(ctx context.Context, opt Options) (*Plan, error) {
 	if !slices.ContainsFunc(tree.Modules, func(m *load.Module) bool { return m.Etcd }) {
 		return &Plan{Run: report.Run{Root: tree.Root, Status: report.Nothing, GoFiles: tree.GoFiles, Unbuilt: tree.Unbuilt}}, nil
 	}
-	scratch, err := os.MkdirTemp("", "etcdshift-")
+	scratch, err := os.MkdirTemp("", scratchPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +166,7 @@ type planner struct {
 	modules  []*module
 	sources  map[string]*load.Source // by name
 	dirs     int
-	baseline map[*module]*verify.Result
+	baseline map[*module]*baseline
 }
 
 // module is a module that is to be migrated.
@@ -177,6 +179,15 @@ func (pl *planner) dir(name string) (string, error) {
 	pl.dirs++
 	d := filepath.Join(pl.scratch, fmt.Sprintf("%d-%s", pl.dirs, name))
 	return d, os.Mkdir(d, 0o755)
+}
+
+// oldModFile writes a go.mod aside with which code for an old etcd resolves.
+func (pl *planner) oldModFile(ctx context.Context, dir string) (string, error) {
+	d, err := pl.dir("old")
+	if err != nil {
+		return "", err
+	}
+	return deps.OldModFile(ctx, pl.opt.Go, dir, d)
 }
 
 func (pl *planner) load(ctx context.Context) error {
@@ -192,13 +203,7 @@ func (pl *planner) load(ctx context.Context) error {
 		pl.opt.Progress("loading %s", m.Dir)
 		res, err := load.Load(ctx, pl.tree, m, load.Options{
 			Go: pl.opt.Go, Tags: pl.opt.Tags,
-			OldModFile: func(ctx context.Context, dir string) (string, error) {
-				d, err := pl.dir("old")
-				if err != nil {
-					return "", err
-				}
-				return deps.OldModFile(ctx, pl.opt.Go, dir, d)
-			},
+			OldModFile: pl.oldModFile,
 		})
 		if err != nil {
 			return err
@@ -210,7 +215,7 @@ func (pl *planner) load(ctx context.Context) error {
 			}
 		}
 	}
-	pl.baseline = map[*module]*verify.Result{}
+	pl.baseline = map[*module]*baseline{}
 	return nil
 }
 
@@ -310,7 +315,9 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 			f.Path = path.Join(m.Rel, f.Path)
 			p.Writes = append(p.Writes, f)
 			if base := path.Base(f.Path); base == "go.mod" || base == "go.sum" {
-				ov.set(filepath.Join(pl.tree.Root, filepath.FromSlash(f.Path)), f.After)
+				if err := ov.set(f.Path, f.After); err != nil {
+					return nil, err
+				}
 			}
 		}
 		p.Modules = append(p.Modules, rm)
@@ -382,40 +389,47 @@ func etcdImports(m *module, rewritten map[string][]byte) []string {
 
 // overlay is the set of files that stand in for those of the tree.
 type overlay struct {
-	dir     string
+	root    string            // of the tree
+	dir     string            // the files are here, by their place in the tree
 	replace map[string]string // absolute path → file that stands in
-	n       int
 }
 
+// overlayName ends the name of the folder of an overlay. go vet prints the
+// names that a cached run printed, which may be another plan's; what follows
+// this name is the place in the tree whichever run it was.
+const overlayName = "-overlay"
+
 func (pl *planner) newOverlay(rewritten map[string][]byte) (*overlay, error) {
-	d, err := pl.dir("overlay")
+	d, err := pl.dir(overlayName[1:])
 	if err != nil {
 		return nil, err
 	}
-	o := &overlay{dir: d, replace: map[string]string{}}
+	o := &overlay{root: pl.tree.Root, dir: d, replace: map[string]string{}}
 	for name, data := range rewritten {
-		if err := o.set(filepath.Join(pl.tree.Root, filepath.FromSlash(name)), data); err != nil {
+		if err := o.set(name, data); err != nil {
 			return nil, err
 		}
 	}
 	return o, nil
 }
 
-// set puts a file over the one at an absolute path.
-func (o *overlay) set(file string, data []byte) error {
-	o.n++
-	p := filepath.Join(o.dir, fmt.Sprintf("%d-%s", o.n, filepath.Base(file)))
-	o.replace[file] = p
+// set puts a file over the one with a name.
+func (o *overlay) set(name string, data []byte) error {
+	p := filepath.Join(o.dir, filepath.FromSlash(name))
+	o.replace[filepath.Join(o.root, filepath.FromSlash(name))] = p
+	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+		return err
+	}
 	return os.WriteFile(p, data, 0o644)
 }
 
-// originals names the file of the tree for each that stands in for it.
-func (o *overlay) originals() map[string]string {
-	m := map[string]string{}
-	for file, standIn := range o.replace {
-		m[standIn] = file
+// original names the file of the tree that a file stands in for.
+func (o *overlay) original(file string) (string, bool) {
+	_, name, ok := strings.Cut(file, overlayName+string(filepath.Separator))
+	if !ok || !strings.Contains(file, scratchPrefix) {
+		return "", false
 	}
-	return m
+	return filepath.Join(o.root, name), true
 }
 
 // file writes the overlay for the -overlay flag into a folder.

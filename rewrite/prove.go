@@ -51,7 +51,7 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	}
 	req := verify.Request{
 		Go: pl.opt.Go.With("GOWORK=off"), Dir: m.Dir, Mod: "mod", ModFile: res.ModFile, Overlay: overlay,
-		Overlaid: ov.originals(), Level: pl.opt.Verify, Configs: configs(m),
+		Original: ov.original, Level: pl.opt.Verify, Configs: configs(m),
 	}
 	rm.Proof.Level = pl.opt.Verify.String()
 	for _, c := range req.Configs {
@@ -65,47 +65,80 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 		rm.Status = report.Proved
 		return nil
 	}
-	before, err := pl.before(ctx, m)
+	base, err := pl.before(ctx, m)
 	if err != nil {
 		return err
 	}
-	rm.Proof.Before = before.Problems
-	rm.Proof.Known, rm.Proof.New = verify.Diff(before.Problems, after.Problems)
-	rm.Status = judge(rm.Proof, before)
-	for _, pr := range append(rm.Proof.Known, rm.Proof.New...) {
-		pl.cover(p, m, pr)
+	rm.Proof.Before = base.tree.Problems
+	rm.Proof.Known, rm.Proof.New = verify.Diff(append(slices.Clone(base.tree.Problems), base.pinned...), after.Problems)
+	rm.Status = judge(rm.Proof, base.tree, after)
+	for _, pr := range rm.Proof.New {
+		pl.cover(p, m, pr, edit.Manual, "no rule knows this; change it by hand")
+	}
+	for _, pr := range rm.Proof.Known {
+		if pr.Tool == "build" {
+			pl.cover(p, m, pr, edit.Note, "this was there before")
+		}
 	}
 	return nil
 }
 
 // judge says how a plan with problems left compares with what was before.
-func judge(p report.Proof, before *verify.Result) report.Status {
-	if len(p.New) == 0 {
+func judge(p report.Proof, before, after *verify.Result) report.Status {
+	switch {
+	case len(p.New) == 0 && len(after.Broken) == 0:
+		return report.Proved // go vet complains of what it complained of before
+	case len(p.New) == 0:
 		return report.NoWorse
 	}
-	// A listing that failed as a whole names no package: then none built.
-	none := slices.ContainsFunc(before.Problems, func(b verify.Problem) bool { return b.Package == "" && b.File == "" })
 	for _, n := range p.New {
-		if !none && !before.Broken[n.Package] {
+		if !before.Unloaded() && !before.Broken[n.Package] {
 			return report.Worse
 		}
 	}
 	return report.Incomplete
 }
 
+// baseline is what was wrong before.
+type baseline struct {
+	tree *verify.Result // with the tree as it is
+	// pinned is what go vet says when the module does not build as it is, but
+	// does with versions that fit its old etcd: problems of the code, which a
+	// migration only brings to light.
+	pinned []verify.Problem
+}
+
 // before checks the tree as it is, once.
-func (pl *planner) before(ctx context.Context, m *module) (*verify.Result, error) {
-	if ps, ok := pl.baseline[m]; ok {
-		return ps, nil
+func (pl *planner) before(ctx context.Context, m *module) (*baseline, error) {
+	if b, ok := pl.baseline[m]; ok {
+		return b, nil
 	}
 	pl.opt.Progress("checking what was broken before in %s", m.Path)
 	req := verify.Request{Go: pl.opt.Go, Dir: m.Dir, Mod: "readonly", Level: pl.opt.Verify, Configs: configs(m)}
 	if m.Vendor {
 		req.Mod = "vendor"
 	}
-	ps, err := verify.Run(ctx, req)
-	pl.baseline[m] = ps
-	return ps, err
+	tree, err := verify.Run(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	b := &baseline{tree: tree}
+	pl.baseline[m] = b
+	if len(tree.Problems) == 0 {
+		return b, nil
+	}
+	if req.ModFile = m.res.ModFile; req.ModFile == "" {
+		if req.ModFile, err = pl.oldModFile(ctx, m.Dir); err != nil || req.ModFile == "" {
+			return b, nil // no versions fit
+		}
+	}
+	req.Mod, req.Go = "mod", pl.opt.Go.With("GOWORK=off")
+	old, err := verify.Run(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	b.pinned = slices.DeleteFunc(old.Problems, func(p verify.Problem) bool { return p.Tool == "build" || old.Broken[p.Package] })
+	return b, nil
 }
 
 func configs(m *module) []verify.Config {
@@ -117,12 +150,15 @@ func configs(m *module) []verify.Config {
 }
 
 // cover adds a finding for a problem that none covers yet.
-func (pl *planner) cover(p *Plan, m *module, pr verify.Problem) {
-	f := edit.Finding{Rule: "compile", Severity: edit.Manual, Line: 1, Col: 1, Message: pr.Message, Advice: "no rule knows this; change it by hand"}
+func (pl *planner) cover(p *Plan, m *module, pr verify.Problem, sev edit.Severity, advice string) {
+	f := edit.Finding{Rule: "compile", Severity: sev, Line: 1, Col: 1, Message: pr.Message, Advice: advice}
+	if pr.Tool == "vet" {
+		f.Rule = "vet"
+	}
 	if pr.File == "" || path.IsAbs(pr.File) {
 		f.File = path.Join(m.Rel, "go.mod")
 		f.Message = pr.String()
-		f.Advice = fmt.Sprintf("a dependency is in the way; `etcdshift doctor %s` explains what requires it", m.Rel)
+		f.Advice = fmt.Sprintf("a dependency is in the way; 'etcdshift doctor %s' explains what requires it", m.Rel)
 		p.Findings = append(p.Findings, f)
 		return
 	}

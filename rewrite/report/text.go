@@ -122,6 +122,9 @@ func proof(b *strings.Builder, m Module) {
 	switch m.Status {
 	case Proved:
 		fmt.Fprintf(b, "\n%s: go build and go vet pass in %s\n", m.Path, strings.Join(p.Configs, "; "))
+		if n := len(p.Known); n > 0 {
+			fmt.Fprintf(b, "  but for %d complaints of go vet that are not new, the first: %s\n", n, p.Known[0])
+		}
 	default:
 		fmt.Fprintf(b, "\n%s: %d problems before, %d after, %d of them new, in %s\n", m.Path, len(p.Before), len(p.Known)+len(p.New), len(p.New), strings.Join(p.Configs, "; "))
 		for _, pr := range p.New {

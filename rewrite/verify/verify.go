@@ -57,9 +57,9 @@ type Request struct {
 	Mod     string // value of -mod: "readonly", "vendor" or "mod"
 	ModFile string // go.mod of the plan; "" for the module's own
 	Overlay string // JSON file for -overlay; "" for none
-	// Overlaid names the file of the tree, absolute, for each file of the
-	// overlay: the go command prints the name of the latter.
-	Overlaid map[string]string
+	// Original names the file of the tree, absolute, that a file of the
+	// overlay stands in for: the go command prints the name of the latter.
+	Original func(file string) (string, bool)
 	Level    Level
 	Configs  []Config
 }
@@ -70,6 +70,12 @@ type Result struct {
 	// Broken are the packages that do not compile, themselves or because of a
 	// dependency, by import path.
 	Broken map[string]bool
+}
+
+// Unloaded says that the module did not load at all: the go command named no
+// package and no file.
+func (r *Result) Unloaded() bool {
+	return slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Package == "" && p.File == "" })
 }
 
 // Problem is one thing that the go command complained about.
@@ -209,8 +215,10 @@ func (p *Problem) locate(req Request) {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(req.Dir, file)
 	}
-	if orig, ok := req.Overlaid[file]; ok {
-		file = orig
+	if req.Original != nil {
+		if orig, ok := req.Original(file); ok {
+			file = orig
+		}
 	}
 	if rel, err := filepath.Rel(req.Dir, file); err == nil && filepath.IsLocal(rel) {
 		file = rel
