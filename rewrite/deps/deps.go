@@ -52,10 +52,14 @@ func (c Change) String() string { return c.What + ": " + c.Why }
 
 // Result is a plan for the module files.
 type Result struct {
-	Release       string // etcd release chosen
-	Reason        string // why this one, and what the next newer would have required
-	ModFile       string // the planned go.mod in Request.Scratch; go.sum is beside it
-	GoMod, GoSum  []byte // planned bytes; GoSum is nil when the module needs none
+	Release string // etcd release chosen
+	Reason  string // why this one, and what the next newer would have required
+	// ModFile, in Request.Scratch, is what to build the plan with: the planned
+	// go.mod, with go.sum beside it, and replaces for the modules that are
+	// members of the workspace or cannot be had from here.
+	ModFile       string
+	GoMod, GoSum  []byte   // planned bytes; GoSum is nil when the module needs none
+	Unreachable   []string // modules that could not be had; packages that import them cannot be proved
 	Changes       []Change
 	Findings      []edit.Finding
 	Build         []module.Version // build list of the plan, without the main module
@@ -127,6 +131,9 @@ func Solve(ctx context.Context, req Request) (*Result, error) {
 	if err := s.minimums(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.siblings(ctx); err != nil {
+		return nil, err
+	}
 	s.draft()
 	if err := s.settle(ctx); err != nil {
 		return nil, err
@@ -154,7 +161,10 @@ type solver struct {
 	why      map[string]string         // module → reason of its change
 	raised   map[string][]string       // module → versions that were tried for it
 	raises   []raised
-	compat   string // -compat for tidy
+	accepted map[string]bool   // modules that keep an old etcd, for want of a better version
+	standIns map[string]string // module → folder that stands in for it while the plan is made
+	sibling  map[string]bool   // those that are members of the workspace
+	compat   string            // -compat for tidy
 	findings []edit.Finding
 }
 
@@ -177,7 +187,8 @@ func newSolver(ctx context.Context, req Request) (*solver, error) {
 		modfile: filepath.Join(req.Scratch, "go.mod"),
 		needed:  map[string]string{}, min: map[string]string{},
 		drop: map[string]string{}, set: map[string]requirement{}, adds: map[string]modfileReplace{},
-		kept: map[string]string{}, why: map[string]string{}, raised: map[string][]string{},
+		kept: map[string]string{}, why: map[string]string{}, raised: map[string][]string{}, accepted: map[string]bool{},
+		standIns: map[string]string{}, sibling: map[string]bool{},
 	}
 	if s.Go == nil {
 		s.Go = new(gocmd.Runner)

@@ -129,6 +129,18 @@ func (s *solver) render() ([]byte, error) {
 			return nil, err
 		}
 	}
+	for _, path := range sortedKeys(s.standIns) {
+		for _, r := range slices.Clone(f.Replace) {
+			if r.Old.Path == path && r.Old.Version != "" {
+				if err := f.DropReplace(path, r.Old.Version); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if err := f.AddReplace(path, "", s.standIns[path], ""); err != nil {
+			return nil, err
+		}
+	}
 	if raisesGo(s.release, s.directive()) {
 		// tidy would raise it as well, but only after it had resolved the
 		// whole graph without pruning, which lifts modules that nothing in

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
@@ -13,8 +14,11 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
 
 // maxCandidates bounds how many newer versions of one module are looked at.
@@ -67,10 +71,13 @@ func (s *solver) heldBack(ctx context.Context, chain []string, text string) (boo
 func (s *solver) raise(ctx context.Context, links []link, u *Unsolved) (bool, error) {
 	var tried []string
 	for i := len(links) - 2; i >= 0 && !links[i].own; i-- {
-		l, next := links[i], links[i+1]
-		if next.mod.Path == l.mod.Path && i+2 < len(links) {
-			continue // the step from module to module is further down
+		next := links[i+1]
+		// The package through which the module is entered: what it has behind
+		// that may be named differently in another version.
+		for i > 0 && !links[i-1].own && links[i-1].mod.Path == links[i].mod.Path {
+			i--
 		}
+		l := links[i]
 		if l.mod.Version == "" {
 			u.Next = fmt.Sprintf("migrate %s first: it is replaced by a folder", l.mod.Path)
 			return false, u
@@ -104,6 +111,22 @@ type raised struct {
 	u      *Unsolved
 }
 
+// raiseOther gives the last raise up, which led to another failure, and tries
+// the next version.
+func (s *solver) raiseOther(ctx context.Context, now *Unsolved) (bool, error) {
+	i := len(s.raises) - 1
+	r := s.raises[i]
+	tried := versioned(module.Version{Path: r.module, Version: s.set[r.module].version})
+	s.raises = s.raises[:i]
+	delete(s.set, r.module)
+	first := r.u.Cause
+	ok, err := s.raise(ctx, r.links, r.u)
+	if !ok && err != nil && r.u.Cause != first {
+		r.u.Cause = fmt.Sprintf("%s; with %s, %s", first, tried, now.Cause)
+	}
+	return ok, err
+}
+
 // raisesBuild compiles the dependencies between the module and what was
 // raised: a version without the import can have another API than those above
 // it were written for. It reports whether the plan was changed.
@@ -135,6 +158,77 @@ func (s *solver) raisesBuild(ctx context.Context) (bool, error) {
 		return s.raise(ctx, r.links, r.u)
 	}
 	return false, nil
+}
+
+// leftovers looks for what still imports old etcd in a plan that tidied with
+// it. The module's own code keeps the version that it had; a dependency is
+// raised, or reported.
+func (s *solver) leftovers(ctx context.Context) (changed bool, err error) {
+	g, err := loadGraph(ctx, s.Go, s.Dir, s.flags(), "./...")
+	if err != nil {
+		return false, s.unresolved(ctx, err)
+	}
+	by := map[*pkg]*pkg{}
+	for _, p := range g.order {
+		if !p.DepOnly {
+			for q, from := range g.reach(p) {
+				if old, seen := by[q]; !seen || old != nil && from == nil {
+					by[q] = from
+				}
+			}
+		}
+	}
+	done := map[string]bool{}
+	for _, p := range g.order {
+		if oldPackage(p.path()) {
+			continue
+		}
+		for _, q := range g.imports(p) {
+			if !oldPackage(q.path()) {
+				continue
+			}
+			if p.own() {
+				root, _ := oldRootOf(q.path())
+				if _, dropped := s.drop[requireKey(root)]; dropped {
+					delete(s.drop, requireKey(root))
+					changed = true
+				}
+				continue
+			}
+			path := p.moduleVersion().Path
+			if done[path] || s.set[path].version != "" || s.accepted[path] {
+				continue
+			}
+			done[path] = true
+			names := append(chain(by, p), q.path())
+			links, err := s.links(ctx, names)
+			if err != nil {
+				return false, err
+			}
+			u := &Unsolved{Module: versioned(p.moduleVersion()), Importer: p.path(), Package: q.path()}
+			up, err := s.raise(ctx, links, u)
+			if up {
+				return true, nil
+			}
+			if !errors.As(err, &u) {
+				return false, err
+			}
+			s.accepted[path] = true
+			s.finding("gomod-old-etcd", edit.Review, s.lineOfModule(path),
+				fmt.Sprintf("package %s of %s still imports %s: %s", u.Importer, u.Module, u.Package, strings.Join(names, " imports ")), u.Next)
+		}
+	}
+	return changed, nil
+}
+
+// lineOfModule returns the line of go.mod that requires a module, if any.
+func (s *solver) lineOfModule(path string) *modfile.Line {
+	for _, r := range s.before.Require {
+		if r.Mod.Path == path {
+			return r.Syntax
+		}
+	}
+	return nil
 }
 
 func moduleName(l link) string {
@@ -223,9 +317,9 @@ func (s *solver) overlayFlags() []string {
 }
 
 // newerWithout returns the smallest version of a package's module, above the
-// one in the build and those that were tried, whose package does not import
-// the next one of the chain (for old etcd: any of it). n is how many versions
-// were looked at.
+// one in the build and those that were tried, in which neither the package
+// nor those of the module that it imports import the next one of the chain
+// (for old etcd: any of it). n is how many versions were looked at.
 func (s *solver) newerWithout(ctx context.Context, l, next link) (v string, n int, err error) {
 	above := l.mod.Version
 	for _, t := range s.raised[l.mod.Path] {
@@ -245,7 +339,7 @@ func (s *solver) newerWithout(ctx context.Context, l, next link) (v string, n in
 			}
 			continue // a version that cannot be had is no candidate
 		}
-		imports, err := importsOf(dir, strings.TrimPrefix(strings.TrimPrefix(l.pkg, l.mod.Path), "/"), l.test)
+		imports, err := importsBehind(dir, l)
 		if err != nil {
 			continue // the package is gone, or cannot be read
 		}
@@ -336,8 +430,38 @@ func (s *solver) download(ctx context.Context, m module.Version) (string, error)
 	return d.Dir, nil
 }
 
+// importsBehind returns what a package, and the packages of its module that
+// it imports, import from elsewhere.
+func importsBehind(dir string, l link) ([]string, error) {
+	var out []string
+	seen := map[string]bool{l.pkg: true}
+	for queue := []string{l.pkg}; len(queue) > 0; queue = queue[1:] {
+		p := queue[0]
+		imports, err := importsOf(dir, strings.TrimPrefix(strings.TrimPrefix(p, l.mod.Path), "/"), l.test && p == l.pkg)
+		if err != nil {
+			if p == l.pkg {
+				return nil, err
+			}
+			continue // a module of its own below this one
+		}
+		for _, i := range imports {
+			if seen[i] {
+				continue
+			}
+			seen[i] = true
+			if i == l.mod.Path || strings.HasPrefix(i, l.mod.Path+"/") {
+				queue = append(queue, i)
+			} else {
+				out = append(out, i)
+			}
+		}
+	}
+	return out, nil
+}
+
 // importsOf returns what the Go files of a folder of a module import, with
-// those of its tests only if they are asked for.
+// those of its tests only if they are asked for. As for tidy, every file
+// counts but those that no build has.
 func importsOf(dir, rel string, tests bool) ([]string, error) {
 	names, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(rel), "*.go"))
 	if err != nil {
@@ -349,8 +473,8 @@ func importsOf(dir, rel string, tests bool) ([]string, error) {
 		if !tests && strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
-		if err != nil {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil || ignored(f) {
 			continue
 		}
 		found = true
@@ -364,4 +488,19 @@ func importsOf(dir, rel string, tests bool) ([]string, error) {
 		return nil, os.ErrNotExist
 	}
 	return out, nil
+}
+
+// ignored reports whether a file has the constraint "ignore".
+func ignored(f *ast.File) bool {
+	for _, g := range f.Comments {
+		if g.Pos() > f.Package {
+			break
+		}
+		for _, c := range g.List {
+			if t := strings.TrimSpace(c.Text); t == "//go:build ignore" || t == "// +build ignore" {
+				return true
+			}
+		}
+	}
+	return false
 }

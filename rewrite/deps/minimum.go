@@ -51,7 +51,7 @@ func (s *solver) minimums(ctx context.Context) error {
 	defer os.RemoveAll(dir)
 	mods, err := s.modules(ctx, dir, "-mod=mod", "all")
 	if err != nil {
-		return s.unresolved(err)
+		return s.unresolved(ctx, err)
 	}
 	for _, m := range mods {
 		s.min[m.Path] = m.Version

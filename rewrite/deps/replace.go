@@ -87,6 +87,9 @@ func isLocal(r *modfile.Replace) bool { return r.New.Version == "" }
 func (s *solver) judgeShared(r *modfile.Replace) {
 	p := r.Old.Path
 	min := s.min[p]
+	if min == "" && p == grpcPath {
+		min = s.release.EffGRPC // the v2 client has no gRPC, but the pin was made for etcd
+	}
 	if min == "" {
 		// The monolithic genproto is no longer in the list of newer releases,
 		// and an old one shadows the modules that it was split into.

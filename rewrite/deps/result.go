@@ -23,6 +23,19 @@ func (s *solver) result(ctx context.Context) (*Result, error) {
 	if r.GoSum, err = readOptional(filepath.Join(s.Scratch, "go.sum")); err != nil {
 		return nil, err
 	}
+	if r.Build, err = s.modules(ctx, s.Dir, s.flags("all")...); err != nil {
+		return nil, s.unresolved(ctx, err)
+	}
+	if len(s.standIns) > 0 {
+		if r.GoMod, r.GoSum, err = s.withoutStandIns(r.GoMod, r.GoSum); err != nil {
+			return nil, err
+		}
+		for _, path := range sortedKeys(s.standIns) {
+			if !s.sibling[path] {
+				r.Unreachable = append(r.Unreachable, path)
+			}
+		}
+	}
 	if bytes.Contains(s.mod, []byte("\r\n")) && !bytes.Contains(r.GoMod, []byte("\r\n")) {
 		// The go command writes plain newlines; the file had others.
 		r.GoMod = bytes.ReplaceAll(r.GoMod, []byte("\n"), []byte("\r\n"))
@@ -30,9 +43,6 @@ func (s *solver) result(ctx context.Context) (*Result, error) {
 	after, err := parseMod("go.mod", r.GoMod)
 	if err != nil {
 		return nil, err
-	}
-	if r.Build, err = s.modules(ctx, s.Dir, s.flags("all")...); err != nil {
-		return nil, s.unresolved(err)
 	}
 	r.Changes = s.explain(ctx, after)
 	s.explainGo(after)

@@ -32,11 +32,15 @@ func (s *solver) settle(ctx context.Context) error {
 				return ctx.Err()
 			}
 			mended, rerr := s.remedy(ctx, err)
+			if u := (*Unsolved)(nil); errors.As(rerr, &u) && len(s.raises) > 0 && u.Importer != "" {
+				// What was raised may have brought this.
+				mended, rerr = s.raiseOther(ctx, u)
+			}
 			if rerr != nil {
 				return rerr
 			}
 			if !mended {
-				return s.unresolved(err)
+				return s.unresolved(ctx, err)
 			}
 			last = err
 			continue
@@ -53,7 +57,7 @@ func (s *solver) settle(ctx context.Context) error {
 		}
 	}
 	if last != nil {
-		return s.unresolved(last)
+		return s.unresolved(ctx, last)
 	}
 	return &Unsolved{Release: s.release.Version, Cause: fmt.Sprintf("the plan did not settle in %d rounds", maxRounds),
 		Next: "run 'etcdshift doctor' and report the go.mod"}
@@ -124,7 +128,7 @@ var (
 // whether there was one.
 func (s *solver) remedy(ctx context.Context, failed error) (bool, error) {
 	text := words(failed)
-	if stop := s.stop(text); stop != nil {
+	if stop := s.stop(ctx, text); stop != nil {
 		return false, stop
 	}
 	if ambiguousRE.MatchString(text) && s.raiseGenproto("two modules have the packages of googleapis; from this version on they are in one") {
@@ -137,6 +141,9 @@ func (s *solver) remedy(ctx context.Context, failed error) (bool, error) {
 	}
 	if s.restore(text) {
 		return true, nil
+	}
+	if ok, err := s.standIn(ctx, text); ok || err != nil {
+		return ok, err
 	}
 	if chain, _ := chainOf(text); len(chain) > 1 {
 		return s.heldBack(ctx, chain, text)
@@ -193,7 +200,7 @@ func firstLine(text string) string {
 }
 
 // stop recognises the failures that no other set of versions would mend.
-func (s *solver) stop(text string) error {
+func (s *solver) stop(ctx context.Context, text string) error {
 	u := &Unsolved{Release: s.release.Version, Words: text}
 	switch {
 	case strings.Contains(text, "SECURITY ERROR") || strings.Contains(text, "checksum mismatch"):
@@ -206,6 +213,9 @@ func (s *solver) stop(text string) error {
 	case strings.Contains(text, "module lookup disabled by GOPROXY=off"):
 		u.Cause = "a module is not in the module cache, and no network was allowed"
 		u.Next = "run once without --offline (or 'go mod download' of the module named above)"
+	case s.proxyDown(ctx, text):
+		u.Cause = "the module proxy does not answer"
+		u.Next = "check the network and 'go env GOPROXY', or plan from the module cache with --offline"
 	default:
 		return nil
 	}
@@ -213,12 +223,12 @@ func (s *solver) stop(text string) error {
 }
 
 // unresolved explains a failure of the go command that has no remedy.
-func (s *solver) unresolved(err error) error {
+func (s *solver) unresolved(ctx context.Context, err error) error {
 	text := words(err)
 	if text == "" {
 		return err
 	}
-	if stop := s.stop(text); stop != nil {
+	if stop := s.stop(ctx, text); stop != nil {
 		return stop
 	}
 	u := &Unsolved{Release: s.release.Version, Words: text, Next: "run 'etcdshift doctor' for the cause"}
@@ -252,7 +262,7 @@ func chainOf(text string) (chain []string, last string) {
 func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 	build, err := s.modules(ctx, s.Dir, s.flags("all")...)
 	if err != nil {
-		return false, s.unresolved(err)
+		return false, s.unresolved(ctx, err)
 	}
 	version := map[string]string{}
 	for _, m := range build {
@@ -289,6 +299,14 @@ func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 	if changed {
 		return true, nil
 	}
+	for _, m := range build {
+		if isOldRoot(m.Path) {
+			if changed, err := s.leftovers(ctx); changed || err != nil {
+				return changed, err
+			}
+			break
+		}
+	}
 	// tidy can settle on an old genproto without the modules that were split
 	// off, and only the compiler would notice.
 	if v := version[genproto]; v != "" && semver.Compare(v, genprotoSplit) < 0 && s.min[genproto+"/googleapis/rpc"] != "" {
@@ -302,9 +320,12 @@ func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 // pushed explains an etcd module that the build selects above the release.
 func (s *solver) pushed(ctx context.Context, m module.Version, want string) error {
 	u := &Unsolved{Release: s.release.Version, Needs: versioned(m), Cause: fmt.Sprintf("%s is selected, above %s", versioned(m), want)}
-	if by := s.requirers(ctx)[m]; len(by) > 0 {
-		u.Module = by[0]
-		u.Cause = fmt.Sprintf("%s requires %s, above %s", by[0], versioned(m), want)
+	for _, by := range s.requirers(ctx)[m] {
+		if _, _, dependency := strings.Cut(by, "@"); dependency {
+			u.Module = by
+			u.Cause = fmt.Sprintf("%s requires %s, above %s", by, versioned(m), want)
+			break
+		}
 	}
 	u.Next = fmt.Sprintf("choose a release at least as new with --target %s, or lower the module that asks for it", m.Version)
 	return u

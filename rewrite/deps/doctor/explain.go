@@ -149,14 +149,32 @@ type found struct {
 	by  string // who is to blame, where the log says so
 }
 
+// vague says that no module, file or symbol is named.
+func (f found) vague() bool {
+	return !slices.ContainsFunc(f.d.Evidence, func(e Evidence) bool { return e.Module != "" || e.File != "" })
+}
+
 // add adds a diagnosis to those of the same text, or makes it one of them when
 // it says the same: another symbol of the same fault, or a line that repeats it
 // without naming who is to blame.
 func add(ds []found, n found) []found {
 	for i := range ds {
 		have := &ds[i]
-		if have.d.ID != n.d.ID || have.d.Title != n.d.Title || have.by != n.by && have.by != "" && n.by != "" {
+		vague := have.vague() || n.vague()
+		if have.d.ID != n.d.ID || have.d.Title != n.d.Title && !vague || have.by != n.by && have.by != "" && n.by != "" {
 			continue
+		}
+		if have.vague() && !n.vague() {
+			// The new one says more: it takes the place of the other.
+			n.d.Evidence = append(have.d.Evidence, n.d.Evidence...)
+			n.off = min(have.off, n.off)
+			*have = n
+			return ds
+		}
+		if n.vague() && !have.vague() {
+			have.off = min(have.off, n.off)
+			have.d.Evidence = append(have.d.Evidence, n.d.Evidence...)
+			return ds
 		}
 		if have.by == "" && n.by != "" {
 			have.d.Cause, have.by = n.d.Cause, n.by

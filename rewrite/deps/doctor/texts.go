@@ -67,7 +67,7 @@ var texts = []known{
 		title: "the checksum database does not answer for {module}",
 		like: []string{
 			`(?P<module><PATH>)@(?P<version><VER>): verifying (?:module|go\.mod): (?:<PATH>@<VER>(?:/go\.mod)?: )?reading (?P<url>https?://[^\s"]+/lookup/\S+): (?P<status>\d\d\d) `,
-			`verifying (?:(?:module|go\.mod): )?(?P<module><PATH>)@(?P<version><VER>)(?:/go\.mod)?: (?:<PATH>@<VER>(?:/go\.mod)?: )?(?:initializing sumdb\.Client: )?(?:reading|Get) "?(?P<url>https?://[^\s"]+)`,
+			`verifying (?:(?:module|go\.mod): )?(?P<module><PATH>)@(?P<version><VER>)(?:/go\.mod)?: (?:<PATH>@<VER>(?:/go\.mod)?: )?(?:initializing sumdb\.Client: )?(?:checking tree#\d+: )?(?:reading|Get) "?(?P<url>https?://[^\s"]+)`,
 		},
 		cause: "go.sum has no line for this module yet, and the checksum database that should confirm it was not reachable or does not know it. It never knows private modules: those belong into GOPRIVATE, and only those",
 		fix: []string{
@@ -810,7 +810,7 @@ var texts = []known{
 		title: "{module|a module} is not in the module cache, and GOPROXY=off",
 		like: []string{
 			`(?P<module><PATH>)@(?P<version><VER>): module lookup disabled by GOPROXY=off`,
-			`(?P<module><PATH>): module lookup disabled by GOPROXY=off`,
+			`(?P<module><PKG>): module lookup disabled by GOPROXY=off`,
 			`module lookup disabled by GOPROXY=off`,
 		},
 		cause: "offline, everything that the module cache holds in the wanted version goes on working; latest, version prefixes like v3.5 and version lists do not. {module|A module} {version|} is not there",

@@ -1,0 +1,431 @@
+package deps
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// unsolved plans and fails the test if there is a plan.
+func (m *testModule) unsolved() *Unsolved {
+	m.t.Helper()
+	res, err := Solve(context.Background(), m.req)
+	m.untouched()
+	u := (*Unsolved)(nil)
+	if !errors.As(err, &u) {
+		m.t.Fatalf("Solve: %v, %v; want an Unsolved", res, err)
+	}
+	if u.Cause == "" || u.Next == "" {
+		m.t.Errorf("no cause or no next step: %v", u)
+	}
+	return u
+}
+
+func gomod(text string) string {
+	return "-- go.mod --\nmodule example.com/m\n\n" + text + "\n-- main.go --\n" + clientMain
+}
+
+func TestSolveDropsAGRPCReplaceBelowTheMinimum(t *testing.T) {
+	for _, tt := range []struct{ name, replace string }{
+		{"does not build", "google.golang.org/grpc => google.golang.org/grpc v1.26.0"},
+		{"builds", "google.golang.org/grpc => google.golang.org/grpc v1.29.1"},
+		{"has a version on the left", "google.golang.org/grpc v1.38.0 => google.golang.org/grpc v1.26.0"},
+	} {
+		for _, line := range []atlas.Line{atlas.Line35, atlas.Line37} {
+			t.Run(tt.name+" "+string(line), func(t *testing.T) {
+				m := newModule(t, gomod("go 1.24\n\nreplace "+tt.replace))
+				m.req.Line = line
+				res := m.solve()
+				changed(t, res, "drop replace "+tt.replace)
+				m.builds(res)
+			})
+		}
+	}
+}
+
+func TestSolveKeepsAGRPCReplaceThatIsNewEnough(t *testing.T) {
+	m := newModule(t, gomod("go 1.24\n\nreplace google.golang.org/grpc => google.golang.org/grpc v1.85.0 // a reason"))
+	res := m.solve()
+	has(t, res.GoMod, "replace google.golang.org/grpc => google.golang.org/grpc v1.85.0 // a reason")
+	m.builds(res)
+}
+
+func TestSolveDropsAnExcludeThatLowersGRPC(t *testing.T) {
+	m := newModule(t, gomod("go 1.21\n\nrequire go.etcd.io/etcd/client/v3 v3.5.12\n\nexclude google.golang.org/grpc v1.59.0"))
+	m.req.Line, m.req.Version = atlas.Line35, "v3.5.12"
+	res := m.solve()
+	changed(t, res, "drop exclude google.golang.org/grpc v1.59.0")
+	has(t, res.GoMod, "google.golang.org/grpc v1.59.0")
+	m.builds(res)
+}
+
+func TestSolveDropsTheBoltReplaces(t *testing.T) {
+	for _, replace := range []string{
+		"github.com/coreos/bbolt => go.etcd.io/bbolt v1.3.5",
+		"go.etcd.io/bbolt => github.com/coreos/bbolt v1.3.2",
+	} {
+		m := newModule(t, gomod("go 1.16\n\nrequire github.com/coreos/bbolt v1.3.5 // indirect\n\nreplace "+replace))
+		res := m.solve()
+		changed(t, res, "drop replace "+replace)
+		lacks(t, res.GoMod, "bbolt")
+		m.builds(res)
+	}
+}
+
+func TestSolveReportsAForkOfEtcd(t *testing.T) {
+	m := newModule(t, gomod("go 1.16\n\nrequire github.com/coreos/etcd v3.3.20+incompatible\n\nreplace github.com/coreos/etcd => github.com/ozonru/etcd v3.3.20-grpc1.27-origmodule+incompatible"))
+	res := m.solve()
+	has(t, res.GoMod, "github.com/ozonru/etcd")
+	found := false
+	for _, f := range res.Findings {
+		found = found || f.Rule == "gomod-etcd-fork" && f.Line == 7 && f.Advice != ""
+	}
+	if !found {
+		t.Errorf("no finding: %v", res.Findings)
+	}
+	m.builds(res)
+}
+
+func TestSolveMendsTheGenprotoSplit(t *testing.T) {
+	t.Run("ambiguous", func(t *testing.T) {
+		m := newModule(t, gomod("go 1.19\n\nrequire google.golang.org/grpc v1.64.0\n\nrequire google.golang.org/genproto v0.0.0-20210602131652-f16073e35f0c // indirect")+`
+-- g.go --
+package main
+
+import _ "google.golang.org/grpc"
+`)
+		m.req.Line, m.req.Version = atlas.Line35, "v3.5.9"
+		res := m.solve()
+		m.builds(res)
+	})
+	t.Run("old one that shadows", func(t *testing.T) {
+		m := newModule(t, gomod("go 1.16\n\nrequire github.com/grpc-ecosystem/grpc-gateway v1.16.0")+`
+-- g.go --
+package main
+
+import _ "github.com/grpc-ecosystem/grpc-gateway/runtime"
+`)
+		res := m.solve()
+		m.builds(res)
+	})
+}
+
+func TestSolveSetsOneReleaseForAllEtcdModules(t *testing.T) {
+	m := newModule(t, gomod(`go 1.24
+
+require (
+	go.etcd.io/etcd/api/v3 v3.5.9
+	go.etcd.io/etcd/client/v3 v3.5.12
+	go.etcd.io/etcd/client/pkg/v3 v3.6.1 // indirect
+)`)+`
+-- a.go --
+package main
+
+import _ "go.etcd.io/etcd/api/v3/mvccpb"
+`)
+	m.req.Imports = append(m.req.Imports, "go.etcd.io/etcd/api/v3/mvccpb")
+	res := m.solve()
+	for _, b := range res.Build {
+		if isSplit(b.Path) && b.Version != res.Release {
+			t.Errorf("%s beside %s", b, res.Release)
+		}
+	}
+	m.builds(res)
+}
+
+func TestSolveNamesWhatPushesEtcdBeyondTheRelease(t *testing.T) {
+	m := newModule(t, gomod("go 1.26.0\n\nrequire example.com/other v0.0.0\n\nreplace example.com/other => ./other")+`
+-- s.go --
+package main
+
+import _ "example.com/other"
+-- other/go.mod --
+module example.com/other
+
+go 1.26.0
+
+require go.etcd.io/etcd/api/v3 v3.7.3
+-- other/o.go --
+package other
+
+import _ "go.etcd.io/etcd/api/v3/mvccpb"
+`)
+	u := m.unsolved()
+	if u.Needs != "go.etcd.io/etcd/api/v3@v3.7.3" || !strings.Contains(u.Module, "example.com/other") {
+		t.Errorf("got %+v", u)
+	}
+}
+
+func TestSolveKeepsToTheCompatOfGo117(t *testing.T) {
+	m := newModule(t, gomod("go 1.17"))
+	m.req.Line, m.req.KeepGo = atlas.Line35, true
+	res := m.solve()
+	if res.Release != "v3.5.7" {
+		t.Errorf("release %s", res.Release)
+	}
+	has(t, res.GoMod, "\ngo 1.17\n")
+	m.builds(res)
+}
+
+func TestSolveUsesReplacesByPath(t *testing.T) {
+	m := newModule(t, gomod("go 1.24\n\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => ./lib")+`
+-- l.go --
+package main
+
+import _ "example.com/lib"
+-- lib/go.mod --
+module example.com/lib
+
+go 1.24
+-- lib/l.go --
+package lib
+`)
+	res := m.solve()
+	has(t, res.GoMod, "replace example.com/lib => ./lib\n")
+	m.builds(res)
+}
+
+func TestSolveReadsPlannedGoModOfNestedModulesFromTheOverlay(t *testing.T) {
+	m := newModule(t, gomod("go 1.24\n\nrequire example.com/m/lib v0.0.0\n\nreplace example.com/m/lib => ./lib")+`
+-- l.go --
+package main
+
+import _ "example.com/m/lib"
+-- lib/go.mod --
+module example.com/m/lib
+
+go 1.13
+
+require go.etcd.io/etcd v0.0.0-20200520232829-54ba9589114f
+-- lib/l.go --
+package lib
+
+import _ "go.etcd.io/etcd/clientv3"
+-- overlay/lib/go.mod --
+module example.com/m/lib
+
+go 1.26.0
+
+require go.etcd.io/etcd/client/v3 v3.6.16
+-- overlay/lib/l.go --
+package lib
+
+import _ "go.etcd.io/etcd/client/v3"
+`)
+	res := m.solve()
+	lacks(t, res.GoMod, "go.etcd.io/etcd v0")
+	m.builds(res)
+}
+
+func TestSolveTakesWorkspaceMembersFromTheirFolders(t *testing.T) {
+	m := newModule(t, `
+-- go.work --
+go 1.26
+
+use (
+	./app
+	./lib
+)
+-- app/go.mod --
+module example.com/app
+
+go 1.24
+
+require example.com/lib v1.2.3 // not published
+-- app/main.go --
+`+clientMain+`
+-- app/l.go --
+package main
+
+import _ "example.com/lib"
+-- lib/go.mod --
+module example.com/lib
+
+go 1.24
+-- lib/l.go --
+package lib
+`)
+	m.dir = filepath.Join(m.dir, "app")
+	m.req.Dir = m.dir
+	m.tree = readTree(t, m.dir)
+	res := m.solve()
+	has(t, res.GoMod, "example.com/lib v1.2.3 // not published\n")
+	lacks(t, res.GoMod, "replace")
+	m.builds(res)
+}
+
+func TestSolveIsNotSwayedByGOFLAGS(t *testing.T) {
+	for _, flags := range []string{"-mod=vendor", "-mod=mod", "-mod=readonly"} {
+		m := newModule(t, gomod("go 1.24"))
+		m.req.Go = &gocmd.Runner{}
+		t.Setenv("GOFLAGS", flags)
+		res := m.solve()
+		m.builds(res)
+	}
+}
+
+func TestSolveStopsAtAChecksumMismatch(t *testing.T) {
+	for _, name := range []string{"v3.6.16", "v3.6.16/go.mod"} {
+		sum := "go.etcd.io/etcd/client/v3 " + name + " h1:AAAHxZB9AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=\n"
+		m := newModule(t, gomod("go 1.24")+"-- go.sum --\n"+sum)
+		u := m.unsolved()
+		if !strings.Contains(u.Words, "SECURITY ERROR") || !strings.Contains(u.Cause, "is not the one that was recorded") {
+			t.Errorf("got %v", u)
+		}
+	}
+}
+
+func TestSolveOfflineSaysWhatIsMissing(t *testing.T) {
+	m := newModule(t, gomod("go 1.24"))
+	m.req.Go = &gocmd.Runner{Offline: true, Env: []string{"GOMODCACHE=" + t.TempDir(), "GOFLAGS=-modcacherw -mod=readonly"}}
+	u := m.unsolved()
+	if !strings.Contains(u.Error(), "go.etcd.io/etcd/client/v3@v3.6.16") || !strings.Contains(u.Next, "--offline") {
+		t.Errorf("got %v", u)
+	}
+}
+
+func TestSolveOfflineWorksFromTheModuleCache(t *testing.T) {
+	m := newModule(t, gomod("go 1.24"))
+	m.solve()
+	m.req.Go = &gocmd.Runner{Offline: true}
+	m.builds(m.solve())
+}
+
+func TestSolveStopsWhenTheProxyDoesNotAnswer(t *testing.T) {
+	m := newModule(t, gomod("go 1.24"))
+	m.req.Go = &gocmd.Runner{Env: []string{"GOPROXY=http://127.0.0.1:9", "GOMODCACHE=" + t.TempDir(), "GOFLAGS=-modcacherw -mod=readonly"}}
+	if u := m.unsolved(); !strings.Contains(u.Words, "connection refused") {
+		t.Errorf("got %v", u)
+	}
+}
+
+func TestSolveDoesNotLoseAModuleThatCannotBeReached(t *testing.T) {
+	const sum = "git.example.invalid/team/lib v1.2.3 h1:AAAHxZB9AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=\ngit.example.invalid/team/lib v1.2.3/go.mod h1:AAAHxZB9AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=\n"
+	archive := gomod("go 1.24\n\nrequire git.example.invalid/team/lib v1.2.3 // ours\n\nrequire rsc.io/quote v1.5.2 // indirect") + `
+-- p/p.go --
+package p
+
+import _ "git.example.invalid/team/lib/sub"
+-- go.sum --
+` + sum
+	m := newModule(t, archive)
+	m.req.Go = &gocmd.Runner{Env: refusingProxy(t, "git.example.invalid/")}
+	res := m.solve()
+	has(t, res.GoMod, "git.example.invalid/team/lib v1.2.3 // ours", "rsc.io/quote v1.5.2 // indirect", "client/v3 v3.6.16")
+	lacks(t, res.GoMod, "replace")
+	for _, l := range strings.Split(strings.TrimSpace(sum), "\n") {
+		if !bytes.Contains(res.GoSum, []byte(l)) {
+			t.Errorf("go.sum lacks %q", l)
+		}
+	}
+	found := false
+	for _, f := range res.Findings {
+		found = found || f.Rule == "gomod-unreachable" && f.Line == 5 && strings.Contains(f.Message, "git.example.invalid/team/lib@v1.2.3")
+	}
+	if !found || len(res.Unreachable) != 1 {
+		t.Errorf("findings %v, unreachable %v", res.Findings, res.Unreachable)
+	}
+	// What does not need it can be proved.
+	if out, failed := m.run(res, append([]string{"vet", "-mod=readonly"}, m.flags(res, ".")...)...); failed {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestSolveMendsAnImpossibleRequirementOfAnotherModule(t *testing.T) {
+	env := fileProxy(t, map[string]string{"corp.example/dep@v1.0.0": `
+-- go.mod --
+module corp.example/dep
+
+go 1.16
+
+require go.etcd.io/etcd v3.4.14+incompatible
+-- dep.go --
+package dep
+`})
+	const dep = `
+-- d.go --
+package main
+
+import _ "corp.example/dep"
+`
+	for name, replace := range map[string]string{
+		"hidden by a replace": "\n\nreplace go.etcd.io/etcd => go.etcd.io/etcd v0.5.0-alpha.5.0.20210512015243-d19fbe541bf9",
+		"open":                "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newModule(t, gomod("go 1.24\n\nrequire corp.example/dep v1.0.0"+replace)+dep)
+			m.req.Go = &gocmd.Runner{Env: env}
+			res := m.solve()
+			has(t, res.GoMod, "replace go.etcd.io/etcd", "=> go.etcd.io/etcd v0.5.0-alpha.5.0.")
+			m.builds(res)
+		})
+	}
+}
+
+func TestSolveKeepsCarriageReturns(t *testing.T) {
+	archive := strings.ReplaceAll("module example.com/m\n\ngo 1.24\n", "\n", "\r\n")
+	m := newModule(t, "-- main.go --\n"+clientMain)
+	write(t, filepath.Join(m.dir, "go.mod"), []byte(archive))
+	m.tree = readTree(t, m.dir)
+	res := m.solve()
+	if n := bytes.Count(res.GoMod, []byte("\n")); n == 0 || bytes.Count(res.GoMod, []byte("\r\n")) != n {
+		t.Errorf("%q", res.GoMod)
+	}
+	m.builds(res)
+}
+
+func TestSolveReadsAReadOnlyTree(t *testing.T) {
+	m := newModule(t, gomod("go 1.24"))
+	for _, name := range []string{"go.mod", "main.go", "."} {
+		mode := os.FileMode(0o444)
+		if name == "." {
+			mode = 0o555
+		}
+		if err := os.Chmod(filepath.Join(m.dir, name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { os.Chmod(m.dir, 0o755) })
+	m.tree = readTree(t, m.dir)
+	m.solve()
+}
+
+func TestGenerationsFindsTwoEtcdInOneProgram(t *testing.T) {
+	m := newModule(t, gomod(`go 1.24
+
+require (
+	go.etcd.io/etcd v0.0.0-20200520232829-54ba9589114f
+	go.etcd.io/etcd/client/v3 v3.6.16
+)`)+`
+-- old/old.go --
+package old
+
+import _ "go.etcd.io/etcd/mvcc/mvccpb"
+-- old/old_test.go --
+package old
+
+import (
+	"testing"
+
+	_ "go.etcd.io/etcd/api/v3/mvccpb"
+)
+
+func Test(t *testing.T) {}
+`)
+	res := m.solve()
+	has(t, res.GoMod, "go.etcd.io/etcd v0.0.0-20200520232829-54ba9589114f")
+	clashes, err := Generations(context.Background(), m.req, res)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(clashes) != 1 || clashes[0].Program != "example.com/m/old.test" || clashes[0].Name != "mvcc/mvccpb" || len(clashes[0].Chains) != 2 {
+		t.Errorf("got %v", clashes)
+	}
+}

@@ -1,0 +1,236 @@
+package deps
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
+
+// A module that cannot be had from here, such as a private one without
+// credentials, keeps tidy from resolving anything at all. An empty module
+// stands in for it while the plan is made: a folder in the scratch space,
+// with a bare package for each import, put in place by a replace that the
+// planned go.mod does not get. What the module itself requires stays unknown,
+// so nothing that go.mod or go.sum had before is taken away.
+
+// maxStandIns bounds how many modules are stood in for: beyond it, the network
+// is the trouble and not a module.
+const maxStandIns = 12
+
+var (
+	unreachableRE = regexp.MustCompile(`(?m)(?:^go: |^\t|: |requires\s+)([^\s:@]+)@(v[^\s:]+)(?: \(replaced by [^)]*\))?: (reading |invalid version: |unrecognized import path |git ls-remote |Get "|no matching |unknown revision )`)
+	noModuleRE    = regexp.MustCompile(`(?m)([^\s:]+): (?:cannot find module providing package|module [^\s:]+: (?:reading|git ls-remote|Get|unrecognized)|unrecognized import path)`)
+	lacksRE       = regexp.MustCompile(`module ([^\s@]+)@\S+ found \([^)]*replaced by ([^)]*)\), but does not contain package ([^\s:]+)`)
+	dialRE        = regexp.MustCompile(`(?:connection refused|no such host|i/o timeout|network is unreachable|TLS handshake timeout)`)
+)
+
+// standIn puts an empty module in the place of one that tidy could not have.
+func (s *solver) standIn(ctx context.Context, text string) (bool, error) {
+	// A package that an empty module lacks.
+	for _, m := range lacksRE.FindAllStringSubmatch(text, -1) {
+		if dir, ok := s.standIns[m[1]]; ok {
+			if err := writePackage(dir, strings.TrimPrefix(strings.TrimPrefix(m[3], m[1]), "/")); err != nil {
+				return false, err
+			}
+			return true, nil
+		}
+	}
+	changed := false
+	for _, m := range unreachableRE.FindAllStringSubmatch(text, -1) {
+		path, version := m[1], strings.TrimSuffix(m[2], "/go.mod")
+		if s.standIns[path] != "" || s.min[path] != "" || isSplit(path) || len(s.standIns) >= maxStandIns {
+			continue
+		}
+		if isOldRoot(path) {
+			ok, err := s.repoint(ctx, module.Version{Path: path, Version: version}, text)
+			if ok || err != nil {
+				return ok, err
+			}
+			continue
+		}
+		dir := filepath.Join(s.Scratch, "standin", filepath.FromSlash(path))
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return false, err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+modfile.AutoQuote(path)+"\n"), 0o666); err != nil {
+			return false, err
+		}
+		s.standIns[path] = dir
+		s.finding("gomod-unreachable", edit.Manual, s.lineOfModule(path),
+			fmt.Sprintf("%s@%s cannot be had from here, so what it requires is not part of the plan: %s", path, version, lineWith(text, path+"@"+version)),
+			"give this machine access (network, then credentials, then permission: GOPRIVATE, GOPROXY, git), or run 'go mod tidy' where it has it")
+		changed = true
+	}
+	return changed, nil
+}
+
+// lineWith returns the line of a text that mentions a word.
+func lineWith(text, word string) string {
+	for l := range strings.Lines(text) {
+		if strings.Contains(l, word) {
+			return strings.TrimPrefix(strings.TrimSpace(l), "go: ")
+		}
+	}
+	return firstLine(text)
+}
+
+// writePackage makes a bare package. Its name does not matter: tidy reads
+// imports only.
+func writePackage(dir, rel string) error {
+	dir = filepath.Join(dir, filepath.FromSlash(rel))
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "standin.go"), []byte("package standin\n"), 0o666)
+}
+
+// proxyDown reports whether the text is about a proxy that does not answer.
+// With a module of its own the network may be fine: then the import path or
+// the repository is named, and not a proxy's URL.
+func (s *solver) proxyDown(ctx context.Context, text string) bool {
+	if !dialRE.MatchString(text) {
+		return false
+	}
+	out, err := s.Go.Run(ctx, s.Dir, "env", "GOPROXY")
+	if err != nil {
+		return false
+	}
+	for _, p := range strings.FieldsFunc(strings.TrimSpace(string(out)), func(r rune) bool { return r == ',' || r == '|' }) {
+		p = strings.TrimSuffix(p, "/")
+		if strings.Contains(p, "://") && strings.Contains(text, `"`+p+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// repoint mends a requirement of another module for an old etcd that cannot
+// be had: since 3.4 its tags are no valid versions of its module path, and
+// such requirements resolve only while the root module replaces them.
+func (s *solver) repoint(ctx context.Context, m module.Version, text string) (bool, error) {
+	asks := strings.TrimPrefix(lineWith(text, " requires"), "go: ")
+	asks, _, _ = strings.Cut(asks, " ")
+	if asks == "" || strings.Contains(asks, versioned(m)) {
+		asks = "a module in the build"
+	}
+	why := fmt.Sprintf("%s requires %s, which is no valid version", asks, versioned(m))
+	for _, r := range s.before.Replace {
+		if r.Old.Path == m.Path && (r.Old.Version == "" || r.Old.Version == m.Version) {
+			key := replaceKey(r.Old)
+			if _, dropped := s.drop[key]; dropped {
+				delete(s.drop, key)
+				s.kept[key] = why
+				return true, nil
+			}
+			return false, nil
+		}
+	}
+	key := "replace " + versioned(m)
+	if _, done := s.adds[key]; done {
+		return false, nil
+	}
+	for _, v := range []string{pseudoOf(m.Path, m.Version), "v0.5.0-alpha.5.0.20210512015243-d19fbe541bf9"} {
+		if v == "" {
+			continue
+		}
+		to := module.Version{Path: "go.etcd.io/etcd", Version: v}
+		if _, err := s.download(ctx, to); err == nil {
+			s.adds[key] = modfileReplace{old: m, new: to, why: why + "; this is the same release under a version that is"}
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// withoutStandIns turns the tidied module files into those for the tree, and
+// leaves the former beside them for building what can be built from here.
+func (s *solver) withoutStandIns(mod, sum []byte) (planMod, planSum []byte, err error) {
+	f, err := parseMod("go.mod", mod)
+	if err != nil {
+		return nil, nil, err
+	}
+	for path := range s.standIns {
+		if err := f.DropReplace(path, ""); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, r := range s.before.Replace {
+		if _, dropped := s.drop[replaceKey(r.Old)]; !dropped && s.standIns[r.Old.Path] != "" {
+			if err := f.AddReplace(r.Old.Path, r.Old.Version, r.New.Path, r.New.Version); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	have := map[string]bool{}
+	for _, r := range f.Require {
+		have[r.Mod.Path] = true
+	}
+	if !s.siblingsOnly() {
+		for _, r := range s.before.Require {
+			if _, dropped := s.drop[requireKey(r.Mod.Path)]; !dropped && !have[r.Mod.Path] && r.Indirect {
+				f.AddNewRequire(r.Mod.Path, r.Mod.Version, true)
+			}
+		}
+	}
+	f.Cleanup()
+	if planMod, err = f.Format(); err != nil {
+		return nil, nil, err
+	}
+	return planMod, mergeSums(sum, s.sum), nil
+}
+
+// mergeSums joins two go.sum files in the order of the go command.
+func mergeSums(a, b []byte) []byte {
+	if len(a)+len(b) == 0 {
+		return nil
+	}
+	seen := map[string]bool{}
+	type entry struct {
+		path, version, line string
+		mod                 bool
+	}
+	var es []entry
+	for _, data := range [][]byte{a, b} {
+		for l := range bytes.Lines(data) {
+			line := strings.TrimSpace(string(l))
+			f := strings.Fields(line)
+			if len(f) != 3 || seen[line] {
+				continue
+			}
+			seen[line] = true
+			v, mod := strings.CutSuffix(f[1], "/go.mod")
+			es = append(es, entry{f[0], v, line, mod})
+		}
+	}
+	slices.SortStableFunc(es, func(a, b entry) int {
+		if c := strings.Compare(a.path, b.path); c != 0 {
+			return c
+		}
+		if c := semver.Compare(a.version, b.version); c != 0 {
+			return c
+		}
+		switch {
+		case a.mod == b.mod:
+			return strings.Compare(a.line, b.line)
+		case b.mod:
+			return -1
+		}
+		return 1
+	})
+	var out bytes.Buffer
+	for _, e := range es {
+		out.WriteString(e.line + "\n")
+	}
+	return out.Bytes()
+}
