@@ -21,6 +21,7 @@ var All = []*Rule{
 	// Messages without gogo/protobuf, from 3.7.
 
 	// gRPC.
+	grpcRename,
 
 	// Client v2.
 

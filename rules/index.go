@@ -100,6 +100,16 @@ func (x *index) ident(pkg *Package, f *File, c inspector.Cursor, id *ast.Ident, 
 	}
 	if sym, ok := f.qualified(pkg, sel, declared); ok {
 		x.add(Ref{Symbol: sym, File: f, Ident: id, Cursor: c, Tier: edit.Syntax})
+		return
+	}
+	// A member that the type does not have in the release that was loaded,
+	// which may be newer than the one that the code was written for.
+	if pkg.Info != nil {
+		if t := pkg.Info.TypeOf(sel.X); t != nil {
+			if n, ok := types.Unalias(deref(t)).(*types.Named); ok && n.Obj().Pkg() != nil && indexed(n.Obj().Pkg().Path()) {
+				x.add(Ref{Symbol: Symbol{canonical(n.Obj().Pkg().Path()), n.Obj().Name() + "." + id.Name}, File: f, Ident: id, Cursor: c, Tier: edit.Syntax})
+			}
+		}
 	}
 }
 
