@@ -22,6 +22,8 @@ var All = []*Rule{
 
 	// gRPC.
 	grpcRename,
+	grpcWithBalancer,
+	grpcPicker,
 
 	// Client v2.
 

@@ -3,6 +3,7 @@ package rules
 import (
 	"go/ast"
 	"go/token"
+	"go/types"
 
 	"golang.org/x/mod/semver"
 	"golang.org/x/tools/go/ast/inspector"
@@ -10,7 +11,6 @@ import (
 
 // Import paths of gRPC that several rules look at.
 const (
-	grpcPath         = "google.golang.org/grpc"
 	grpcBalancer     = grpcPath + "/balancer"
 	grpcBalancerBase = grpcPath + "/balancer/base"
 	grpcResolver     = grpcPath + "/resolver"
@@ -173,4 +173,13 @@ func enclosingBody(c inspector.Cursor) (typ *ast.FuncType, decl *ast.FuncDecl, b
 		}
 	}
 	return nil, nil, nil, c
+}
+
+// signatureOf returns the signature of a function, nil for anything else.
+func signatureOf(obj types.Object) *types.Signature {
+	if obj == nil {
+		return nil
+	}
+	sig, _ := obj.Type().(*types.Signature)
+	return sig
 }
