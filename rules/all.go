@@ -24,6 +24,12 @@ var All = []*Rule{
 	grpcRename,
 	grpcWithBalancer,
 	grpcPicker,
+	grpcResolverTarget,
+	grpcManualResolver,
+	grpcBalancerMethods,
+	grpcHealthServer,
+	grpcAttributesPairs,
+	grpcRemoved,
 
 	// Client v2.
 

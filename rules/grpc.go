@@ -183,3 +183,9 @@ func signatureOf(obj types.Object) *types.Signature {
 	sig, _ := obj.Type().(*types.Signature)
 	return sig
 }
+
+// namesPointer says whether a type expression is a pointer to a symbol.
+func (p *Pass) namesPointer(pkg, name string, e ast.Expr) bool {
+	star, ok := e.(*ast.StarExpr)
+	return ok && p.names(pkg, name, star.X)
+}

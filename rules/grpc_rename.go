@@ -1,6 +1,11 @@
 package rules
 
-import "github.com/etcdshift/etcdshift/rewrite/edit"
+import (
+	"go/ast"
+	"go/types"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
 
 // grpcRename gives symbols of gRPC the name that they go by now.
 //
@@ -102,6 +107,7 @@ func runGRPCRename(p *Pass) {
 		for _, r := range refs {
 			c := p.Change(r.Tier, "%s is %s in gRPC %s", t.old, t.new, t.since)
 			c.ReplaceNode(r.File, r.Ident, t.new)
+			c.renameEmbedded(r, t.new)
 		}
 		if t.old == "FromContext" && len(p.Refs(t.pkg, "NewContext")) > 0 {
 			reportOneContext(p, refs)
@@ -122,6 +128,24 @@ func reportOneContext(p *Pass, from []Ref) {
 				p.Report(n.File, n.Ident, edit.Review, "metadata read from the incoming context and set on the outgoing one are two things since gRPC 1.3",
 					"check that what is sent on is what was meant: md, _ := metadata.FromIncomingContext(ctx); ctx = metadata.NewOutgoingContext(ctx, md.Copy())")
 			}
+		}
+	}
+}
+
+// renameEmbedded carries a new type name on to the uses of a field that it
+// names by being embedded.
+func (c Change) renameEmbedded(r Ref, name string) {
+	if c.p.Info == nil {
+		return
+	}
+	field, ok := c.p.Info.Defs[r.Ident].(*types.Var)
+	if !ok || !field.IsField() {
+		return
+	}
+	for at := range c.p.Inspector().Root().Preorder((*ast.Ident)(nil)) {
+		id := at.Node().(*ast.Ident)
+		if c.p.Info.Uses[id] == field {
+			c.ReplaceNode(c.p.FileOf(id.Pos()), id, name)
 		}
 	}
 }

@@ -1,0 +1,109 @@
+package rules
+
+import (
+	"go/token"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
+
+const grpcAttributes = grpcPath + "/attributes"
+
+// grpcAttributesPairs makes attributes one pair at a time.
+//
+// Matched: attributes.New and WithValues with listed keys and values.
+//
+// Not matched: a slice passed with an ellipsis; it becomes a finding.
+var grpcAttributesPairs = &Rule{
+	ID:    "grpc-attributes",
+	Title: "make gRPC attributes one pair at a time",
+	Before: `package p
+
+import (
+	"google.golang.org/grpc/attributes"
+	"google.golang.org/grpc/resolver"
+)
+
+func address(addr, zone string, weight int) resolver.Address {
+	return resolver.Address{Addr: addr, Attributes: attributes.New("zone", zone, "weight", weight)}
+}
+
+func tag(a *attributes.Attributes) *attributes.Attributes {
+	if a == nil {
+		a = attributes.New()
+	}
+	return a.WithValues("tag", true)
+}
+`,
+	After: `package p
+
+import (
+	"google.golang.org/grpc/attributes"
+	"google.golang.org/grpc/resolver"
+)
+
+func address(addr, zone string, weight int) resolver.Address {
+	return resolver.Address{Addr: addr, Attributes: attributes.New("zone", zone).WithValue("weight", weight)}
+}
+
+func tag(a *attributes.Attributes) *attributes.Attributes {
+	if a == nil {
+		a = (*attributes.Attributes)(nil)
+	}
+	return a.WithValue("tag", true)
+}
+`,
+	Why:    "attributes.New takes one key and one value since gRPC 1.42, and WithValues became WithValue. No attributes at all are nil, which has the same methods.",
+	Since:  "v3.5.0",
+	Safety: Same,
+	Refs:   []string{"https://github.com/grpc/grpc-go/releases/tag/v1.42.0"},
+	Claims: []string{"google.golang.org/grpc/attributes.Attributes.WithValues"},
+	Run:    runGRPCAttributes,
+}
+
+func runGRPCAttributes(p *Pass) {
+	if len(p.RefsTo(grpcAttributes)) == 0 || !p.grpcReaches("v1.42.0") {
+		return
+	}
+	for _, name := range []string{"New", "Attributes.WithValues"} {
+		for _, r := range p.Refs(grpcAttributes, name) {
+			call := r.Call()
+			if call == nil || call.Ellipsis != token.NoPos || len(call.Args)%2 != 0 {
+				if sig := signatureOf(r.Obj); sig != nil && !sig.Variadic() {
+					continue // the form of today
+				}
+				p.Report(r.File, r.Ident, edit.Manual, "gRPC attributes are made one pair at a time since 1.42", "start from a := (*attributes.Attributes)(nil) and set a = a.WithValue(key, value) for each pair")
+				continue
+			}
+			if name == "New" && len(call.Args) == 2 {
+				continue
+			}
+			c := p.Change(r.Tier, "gRPC attributes are made one pair at a time since 1.42")
+			switch {
+			case name == "New" && len(call.Args) == 0:
+				c.Replace(r.File, call.Pos(), call.Pos(), "(*")
+				c.Replace(r.File, r.Ident.Pos(), call.End(), "Attributes)(nil)")
+				continue
+			case name == "Attributes.WithValues" && len(call.Args) == 0:
+				c.Replace(r.File, r.Selector().X.End(), call.End(), "")
+				continue
+			case name == "Attributes.WithValues":
+				c.ReplaceNode(r.File, r.Ident, "WithValue")
+			}
+			for i := 2; i < len(call.Args); i += 2 {
+				c.nextPair(r.File, call.Args[i-1].End(), call.Args[i].Pos())
+			}
+		}
+	}
+}
+
+// nextPair turns the comma between two pairs into a call of its own. Line
+// breaks and comments after it stay.
+func (c Change) nextPair(f *File, from, to token.Pos) {
+	between := string(f.Src[f.Offset(from):f.Offset(to)])
+	comma := token.Pos(strings.IndexByte(between, ',') + 1)
+	if strings.TrimSpace(between) == "," && !strings.Contains(between, "\n") {
+		comma = to - from
+	}
+	c.Replace(f, from, from+comma, ").WithValue(")
+}
