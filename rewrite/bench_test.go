@@ -1,0 +1,74 @@
+package rewrite_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/etcdshift/etcdshift/rewrite"
+	"github.com/etcdshift/etcdshift/rewrite/report"
+	"github.com/etcdshift/etcdshift/rewrite/verify"
+)
+
+// BenchmarkNothingToDo plans a repository of 10,000 Go files that has nothing
+// to do with etcd.
+func BenchmarkNothingToDo(b *testing.B) {
+	dir := b.TempDir()
+	write := func(name, text string) {
+		p := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	write("go.mod", "module example.com/big\n\ngo 1.21\n")
+	body := ""
+	for i := range 60 {
+		body += fmt.Sprintf("\n// F%d adds.\nfunc F%d(a, b int) int {\n\tif a > b {\n\t\treturn a - b\n\t}\n\treturn fmt.Sprint(a, b) != \"\"\n}\n", i, i)
+	}
+	for i := range 10000 {
+		write(fmt.Sprintf("p%d/q%d/f%d.go", i%100, i%1000, i), fmt.Sprintf("package q%d\n\nimport \"fmt\"\n%s", i%1000, body))
+	}
+	for b.Loop() {
+		p, err := rewrite.Make(context.Background(), rewrite.Options{Dir: dir})
+		if err != nil || p.Status != report.Nothing {
+			b.Fatal(p, err)
+		}
+	}
+}
+
+// BenchmarkPlan plans the sample service without proof, and BenchmarkGoVet
+// vets the same service with versions that build: the first should take no
+// longer than the second.
+func BenchmarkPlan(b *testing.B) {
+	for b.Loop() {
+		_, err := rewrite.Make(context.Background(), rewrite.Options{Dir: "../testdata/samples/legacy", Target: "3.6", Verify: verify.None})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGoVet(b *testing.B) {
+	dir := b.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../testdata/samples/legacy")); err != nil {
+		b.Fatal(err)
+	}
+	run := func(args ...string) {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("go %v: %v\n%s", args, err, out)
+		}
+	}
+	run("mod", "edit", "-require=google.golang.org/grpc@v1.26.0")
+	for b.Loop() {
+		run("vet", "./...")
+	}
+}
