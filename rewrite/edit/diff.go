@@ -107,24 +107,39 @@ func writeDiff(b *strings.Builder, c FileChange) {
 }
 
 // lineEdits returns edits of whole lines that turn before into after.
+func lineEdits(before, after string) []udiff.Edit {
+	a, b := strings.SplitAfter(before, "\n"), strings.SplitAfter(after, "\n")
+	offset := lineOffsets(a)
+	var edits []udiff.Edit
+	for _, d := range lineDiffs(a, b) {
+		e := udiff.Edit{Start: offset[d.Start], End: offset[d.End], New: strings.Join(b[d.ReplStart:d.ReplEnd], "")}
+		// SplitAfter ends in an empty piece, which can make an edit of nothing.
+		if e.Start != e.End || e.New != "" {
+			edits = append(edits, e)
+		}
+	}
+	return edits
+}
+
+// lineOffsets returns where each line begins, and where the last one ends.
+func lineOffsets(lines []string) []int {
+	offset := make([]int, len(lines)+1)
+	for i, l := range lines {
+		offset[i+1] = offset[i] + len(l)
+	}
+	return offset
+}
+
+// lineDiffs returns the runs of lines in which a and b differ.
 //
 // udiff alone gives up after a hundred changed lines and replaces what is
 // between; a go.sum changes more than that. So the lines that occur once on
 // both sides are matched first (patience diff), and udiff gets the gaps.
-func lineEdits(before, after string) []udiff.Edit {
-	a, b := strings.SplitAfter(before, "\n"), strings.SplitAfter(after, "\n")
-	offset := make([]int, len(a)+1)
-	for i, l := range a {
-		offset[i+1] = offset[i] + len(l)
-	}
-	var edits []udiff.Edit
+func lineDiffs(a, b []string) []lcs.Diff {
+	var diffs []lcs.Diff
 	gap := func(ai, aj, bi, bj int) {
 		for _, d := range lcs.DiffLines(a[ai:aj], b[bi:bj]) {
-			edits = append(edits, udiff.Edit{
-				Start: offset[ai+d.Start],
-				End:   offset[ai+d.End],
-				New:   strings.Join(b[bi+d.ReplStart:bi+d.ReplEnd], ""),
-			})
+			diffs = append(diffs, lcs.Diff{Start: ai + d.Start, End: ai + d.End, ReplStart: bi + d.ReplStart, ReplEnd: bi + d.ReplEnd})
 		}
 	}
 	ai, bi := 0, 0
@@ -133,8 +148,7 @@ func lineEdits(before, after string) []udiff.Edit {
 		ai, bi = m.a+1, m.b+1
 	}
 	gap(ai, len(a), bi, len(b))
-	// SplitAfter ends in an empty piece, which can make an edit of nothing.
-	return slices.DeleteFunc(edits, func(e udiff.Edit) bool { return e.Start == e.End && e.New == "" })
+	return diffs
 }
 
 // match says that line a of one side is line b of the other.
