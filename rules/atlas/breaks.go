@@ -1,10 +1,13 @@
 package atlas
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"sync"
+
+	"golang.org/x/mod/semver"
 )
 
 // Class says what a break asks of the code that uses the symbol.
@@ -62,23 +65,52 @@ func (b *Break) In(line Line) Class {
 	return None
 }
 
-// From returns the class of the break for code on a source release ("3.4.31") that
-// moves to a line: the form that the release had decides. ok is false when the
-// atlas does not have the release, or the release not the symbol.
+// From returns the class of the break for code written for a release ("v3.4.13")
+// that moves to a line. Of a release that the atlas did not read, the nearest
+// older and newer ones decide together: a form may have changed at any patch. ok
+// is false when neither has the symbol.
 func (b *Break) From(release string, line Line) (c Class, ok bool) {
 	i := line.index()
 	if i < 0 {
 		return None, false
 	}
-	r := strings.TrimPrefix(release, "v")
+	older, newer := around(release)
 	for _, f := range b.Forms {
-		for _, l := range f.Releases {
-			if l == r {
-				return f.Class[i], true
-			}
+		if slices.Contains(f.Releases, older) || slices.Contains(f.Releases, newer) {
+			c, ok = max(c, f.Class[i]), true
 		}
 	}
-	return None, false
+	return c, ok
+}
+
+// around returns the releases that the atlas read next to a release, itself when
+// it is one of them. Releases older than all are taken for the oldest, newer ones
+// for the newest.
+func around(release string) (older, newer string) {
+	v := "v" + strings.TrimSuffix(strings.TrimPrefix(release, "v"), "+incompatible")
+	ls := labels()
+	for _, l := range ls {
+		if semver.Prerelease("v"+l) != "" && semver.Prerelease(v) == "" {
+			continue
+		}
+		switch c := semver.Compare("v"+l, v); {
+		case c == 0:
+			return l, l
+		case c < 0 && (older == "" || semver.Compare("v"+older, "v"+l) < 0):
+			older = l
+		case c > 0 && (newer == "" || semver.Compare("v"+newer, "v"+l) > 0):
+			newer = l
+		}
+	}
+	// A neighbour in another minor release says nothing where one of the same is.
+	same := func(l string) bool { return semver.MajorMinor("v"+l) == semver.MajorMinor(v) }
+	switch {
+	case older == "" || same(newer) && !same(older):
+		older = newer
+	case newer == "" || same(older) && !same(newer):
+		newer = older
+	}
+	return older, newer
 }
 
 // NewIn returns the declaration of the symbol in a line, or "".

@@ -94,13 +94,38 @@ func TestBreakKnowsTheFormOfEachRelease(t *testing.T) {
 	if c, ok := b.From("3.3.10", Line35); !ok || c == None {
 		t.Errorf("SelfCert of 3.3.10 in 3.5: %s, %t", c, ok)
 	}
-	if _, ok := b.From("1.0.0", Line35); ok {
-		t.Error("SelfCert of an unknown release")
+	// 3.4.13 was not read: 3.4.9 and 3.4.16 have the same form.
+	if c, ok := b.From("v3.4.13", Line35); !ok || c == None {
+		t.Errorf("SelfCert of 3.4.13 in 3.5: %s, %t", c, ok)
+	}
+	if c, ok := b.From("v3.5.21", Line37); !ok || c != None {
+		t.Errorf("SelfCert of 3.5.21 in 3.7: %s, %t", c, ok)
+	}
+	if _, ok := BreakOf("clientv3/balancer", "Config").From("v3.2.9", Line35); ok {
+		t.Error("3.2.9 has a balancer package")
 	}
 
 	b = BreakOf("etcdserver", "ServerConfig.SnapCount")
 	if path, sym, ok := b.MovedIn(Line37); !ok || path != "go.etcd.io/etcd/server/v3/config" || sym != "ServerConfig.SnapshotCount" {
 		t.Errorf("SnapCount moved to %s %s", path, sym)
+	}
+}
+
+func TestReleasesAroundAVersion(t *testing.T) {
+	for _, c := range []struct{ version, older, newer string }{
+		{"v3.4.31", "3.4.31", "3.4.31"},
+		{"3.3.13+incompatible", "3.3.10", "3.3.27"},
+		{"v3.4.45", "3.4.31", "3.4.31"},
+		{"v3.4.1", "3.4.9", "3.4.9"},
+		{"v3.0.17", "2.3.8", "3.1.20"},
+		{"v2.1.0", "2.3.8", "2.3.8"},
+		{"v3.5.0", "3.5.35", "3.5.35"},
+		{"v3.6.2", "3.6.16", "3.6.16"},
+		{"v3.8.0", "3.7.3", "3.7.3"},
+	} {
+		if older, newer := around(c.version); older != c.older || newer != c.newer {
+			t.Errorf("around(%s) = %s, %s; want %s, %s", c.version, older, newer, c.older, c.newer)
+		}
 	}
 }
 

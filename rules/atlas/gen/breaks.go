@@ -545,7 +545,22 @@ func (w *world) applyAdvice(bs []*brk) ([]*brk, error) {
 	return out, nil
 }
 
-// writeBreaks writes the breaks, and the symbols of every release.
+// source returns the package that a release has under a canonical name. client/v2
+// is part of the newer lines, too.
+func (w *world) source(r *release, rel string) *pkg {
+	p := w.readers[r].byRel[rel]
+	for i, t := range w.targets {
+		if h := w.places[rel].home[i]; t == r && p == nil && h != nil && h.mod.Path == "go.etcd.io/etcd/client/v2" {
+			p = h
+		}
+	}
+	if p == nil || p.name == "main" {
+		return nil
+	}
+	return p
+}
+
+// writeBreaks writes the breaks.
 func (g *gen) writeBreaks() error {
 	w, err := g.newWorld()
 	if err != nil {
@@ -622,8 +637,8 @@ func (g *gen) writeInterfaces() error {
 		}
 		all := map[string][]*form{}
 		for i, r := range g.releases {
-			p := w.readers[r].byRel[rel]
-			if p == nil || p.name == "main" {
+			p := w.source(r, rel)
+			if p == nil {
 				continue
 			}
 			a, err := w.api(p)
@@ -690,8 +705,8 @@ func (g *gen) writeSymbols() error {
 		}
 		all := map[string]*entry{}
 		for i, r := range g.releases {
-			p := w.readers[r].byRel[rel]
-			if p == nil || p.name == "main" {
+			p := w.source(r, rel)
+			if p == nil {
 				continue
 			}
 			a, err := w.api(p)
@@ -699,6 +714,9 @@ func (g *gen) writeSymbols() error {
 				return err
 			}
 			for n, s := range a.syms {
+				if _, member, ok := strings.Cut(n, "."); ok && !isExported(member) {
+					continue
+				}
 				if all[n] == nil {
 					all[n] = &entry{masks: map[string]uint32{}}
 				}
