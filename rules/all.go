@@ -14,6 +14,7 @@ var All = []*Rule{
 	// Calls, types and fakes of the client.
 
 	// Naming and discovery.
+	namingResolver,
 
 	// Tests, snapshots and server packages.
 	addedArguments,
