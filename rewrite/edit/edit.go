@@ -77,6 +77,7 @@ type Change struct {
 	Rule    string   `json:"rule"`
 	Tier    Tier     `json:"tier"`
 	Message string   `json:"message"`
+	Line    int      `json:"line"` // of the first edit, 1-based, in the original file
 	Edits   []Edit   `json:"edits"`
 	Imports []Import `json:"imports,omitempty"`
 }
@@ -214,7 +215,8 @@ type Conflict struct {
 // conflict for each that overlaps one already taken. Equal changes, such as
 // those found in a package and again in its test variant, count once. Two
 // changes may insert at the same offset; two that delete the same bytes
-// conflict unless the edit is the same.
+// conflict unless the edit is the same. A change that overlaps itself conflicts
+// with itself.
 func Merge(changes []Change) (taken []Change, conflicts []Conflict) {
 	type owned struct {
 		Edit
@@ -240,8 +242,17 @@ next:
 			continue
 		}
 		seen[key] = true
+		if e, ok := tangled(c.Edits); ok {
+			conflicts = append(conflicts, Conflict{Lost: c, Kept: c, At: e})
+			continue
+		}
 		fresh := make([]Edit, 0, len(c.Edits))
+		own := make(map[Edit]bool, len(c.Edits))
 		for _, e := range c.Edits {
+			if own[e] && e.Start != e.End {
+				continue
+			}
+			own[e] = true
 			es := byFile[e.File]
 			i, _ := find(es, e)
 			same := false
@@ -284,6 +295,22 @@ next:
 		}
 	}
 	return taken, conflicts
+}
+
+// tangled returns an edit that overlaps another of the same change.
+func tangled(edits []Edit) (Edit, bool) {
+	es := slices.Clone(edits)
+	Sort(es)
+	var last Edit // the one that replaces bytes furthest on
+	for _, e := range es {
+		if e.File == last.File && e.Start < last.End && e != last {
+			return e, true
+		}
+		if e.Start != e.End {
+			last = e
+		}
+	}
+	return Edit{}, false
 }
 
 // Edits returns the edits of all changes, sorted.
