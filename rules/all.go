@@ -11,6 +11,7 @@ var All = []*Rule{
 	grpcInsecure,
 	grpcBalancerName,
 	grpcConnTimeout,
+	dialBlock,
 
 	// Calls, types and fakes of the client.
 

@@ -109,7 +109,7 @@ func (p *Pass) setLogger(r Ref) {
 		switch lit, ok := arg.(*ast.CallExpr); {
 		case ok && len(lit.Args) == 3 && p.isFunc(lit.Fun, "log", "New"):
 			w = r.File.Text(lit.Args[0])
-		case t.String() == "*log.Logger" && repeatable(arg):
+		case t.String() == "*log.Logger" && p.repeatable(arg):
 			w = r.File.Text(arg) + ".Writer()"
 		default:
 			p.Report(r.File, call, edit.Manual, "clientv3.SetLogger took a logger with Print methods; gRPC's logger has Info, Warning and Error",

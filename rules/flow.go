@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
+	"strings"
 
 	"golang.org/x/tools/go/ast/inspector"
 
@@ -218,7 +219,7 @@ func (p *Pass) valuesOf(o types.Object) (values []inspector.Cursor, all bool) {
 	if !ok {
 		return nil, false
 	}
-	all = !v.Exported()
+	all = !v.Exported() || !v.IsField() && v.Parent() != p.Pkg.Scope()
 	value := func(c inspector.Cursor, e ast.Expr) {
 		if vc, ok := c.FindNode(e); ok {
 			values = append(values, vc)
@@ -256,8 +257,21 @@ func (p *Pass) valuesOf(o types.Object) (values []inspector.Cursor, all bool) {
 				value(u.Parent(), n.Value)
 			}
 		case *ast.Field: // a parameter, or the declaration of a field
-			if !v.IsField() {
+			if v.IsField() {
+				break
+			}
+			fd, i := parameter(u, id)
+			if fd == nil || fd.Name.IsExported() {
 				all = false
+				break
+			}
+			fn := p.Info.Defs[fd.Name]
+			calls := p.calls(fn)
+			all = all && len(calls) == len(p.uses(fn))-1 && i < fn.Type().(*types.Signature).Params().Len() && !fn.Type().(*types.Signature).Variadic()
+			for _, cc := range calls {
+				if call := cc.Node().(*ast.CallExpr); i < len(call.Args) {
+					value(cc, call.Args[i])
+				}
 			}
 		case *ast.UnaryExpr:
 			if n.Op == token.AND {
@@ -268,6 +282,74 @@ func (p *Pass) valuesOf(o types.Object) (values []inspector.Cursor, all bool) {
 		}
 	}
 	return values, all
+}
+
+// parameter returns the function that declares a parameter at an identifier,
+// and which parameter it is.
+func parameter(c inspector.Cursor, id *ast.Ident) (*ast.FuncDecl, int) {
+	ft, ok := c.Parent().Parent().Parent().Node().(*ast.FuncType)
+	if !ok {
+		return nil, 0
+	}
+	fd, ok := c.Parent().Parent().Parent().Parent().Node().(*ast.FuncDecl)
+	if !ok {
+		return nil, 0
+	}
+	i := 0
+	for _, field := range ft.Params.List {
+		for _, name := range field.Names {
+			if name == id {
+				return fd, i
+			}
+			i++
+		}
+	}
+	return nil, 0 // a result
+}
+
+// declaration returns the cursor at a function's declaration in the package.
+func (p *Pass) declaration(fn types.Object) (inspector.Cursor, bool) {
+	for _, u := range p.uses(fn) {
+		if fd, ok := u.Parent().Node().(*ast.FuncDecl); ok && fd.Name == u.Node() {
+			return u.Parent(), true
+		}
+	}
+	return inspector.Cursor{}, false
+}
+
+// repeatable says whether an expression may be evaluated once more: names,
+// fields, indexes, operators and conversions.
+func (p *Pass) repeatable(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.Ident, *ast.BasicLit:
+		return true
+	case *ast.SelectorExpr:
+		return p.repeatable(e.X)
+	case *ast.StarExpr:
+		return p.repeatable(e.X)
+	case *ast.ParenExpr:
+		return p.repeatable(e.X)
+	case *ast.IndexExpr:
+		return p.repeatable(e.X) && p.repeatable(e.Index)
+	case *ast.BinaryExpr:
+		return p.repeatable(e.X) && p.repeatable(e.Y)
+	case *ast.CallExpr:
+		return p.Info != nil && p.Info.Types[e.Fun].IsType() && len(e.Args) == 1 && p.repeatable(e.Args[0])
+	}
+	return false
+}
+
+// assignment returns the assignment that an expression is a left side of, and
+// which.
+func assignment(c inspector.Cursor) (*ast.AssignStmt, int) {
+	if as, ok := c.Parent().Node().(*ast.AssignStmt); ok {
+		for i, l := range as.Lhs {
+			if l == c.Node() {
+				return as, i
+			}
+		}
+	}
+	return nil, 0
 }
 
 // literalOf returns the composite literal that an expression is, or is the
@@ -422,38 +504,50 @@ func (p *Pass) constant(e ast.Expr) (tv types.TypeAndValue, ok bool) {
 	return tv, tv.Value != nil
 }
 
-// remove deletes element i of a comma-separated list, with the comma and, if
-// the element has its lines to itself, with the lines and the comment on them.
-func (c Change) remove(f *File, list []ast.Expr, i int) {
-	e := list[i]
-	start, end := f.Offset(e.Pos()), f.Offset(e.End())
-	after := skipSpace(f.Src, end)
-	comma := after < len(f.Src) && f.Src[after] == ','
-	if comma {
-		after++
-	}
-	lineStart := f.Offset(f.tok.LineStart(f.tok.Line(e.Pos())))
-	alone := skipSpace(f.Src, lineStart) == start
-	if alone && comma {
-		rest := skipSpace(f.Src, after)
-		switch {
-		case rest < len(f.Src) && (f.Src[rest] == '\n' || f.Src[rest] == '\r'):
-			c.replace(f, lineStart, lineEnd(f.Src, rest), "")
-			return
-		case rest+1 < len(f.Src) && f.Src[rest] == '/' && f.Src[rest+1] == '/':
-			c.replace(f, lineStart, lineEnd(f.Src, rest), "")
-			return
+// remove deletes elements of a comma-separated list, with their commas and, if
+// each has its lines to itself, with the lines and the comments on them.
+func (c Change) remove(f *File, list []ast.Expr, gone ...int) {
+	type span struct{ start, end int }
+	var lines []span
+	for _, i := range gone {
+		start, after := f.Offset(list[i].Pos()), skipSpace(f.Src, f.Offset(list[i].End()))
+		first := f.Offset(f.tok.LineStart(f.tok.Line(list[i].Pos())))
+		if skipSpace(f.Src, first) != start || after == len(f.Src) || f.Src[after] != ',' {
+			break
 		}
+		rest := string(f.Src[skipSpace(f.Src, after+1):])
+		if !strings.HasPrefix(rest, "\n") && !strings.HasPrefix(rest, "\r\n") && !strings.HasPrefix(rest, "//") {
+			break
+		}
+		lines = append(lines, span{first, lineEnd(f.Src, after)})
 	}
-	switch {
-	case i+1 < len(list):
-		c.replace(f, start, f.Offset(list[i+1].Pos()), "")
-	case i > 0:
-		c.replace(f, f.Offset(list[i-1].End()), end, "")
-	case comma:
-		c.replace(f, start, after, "")
-	default:
-		c.replace(f, start, end, "")
+	if len(lines) == len(gone) {
+		for _, l := range lines {
+			c.replace(f, l.start, l.end, "")
+		}
+		return
+	}
+	for i := 0; i < len(list); i++ {
+		if !slices.Contains(gone, i) {
+			continue
+		}
+		j := i // the last of a run
+		for slices.Contains(gone, j+1) {
+			j++
+		}
+		switch {
+		case j+1 < len(list):
+			c.Replace(f, list[i].Pos(), list[j+1].Pos(), "")
+		case i > 0:
+			c.Replace(f, list[i-1].End(), list[j].End(), "")
+		default: // nothing is left; a comma at the end must go too
+			end := skipSpace(f.Src, f.Offset(list[j].End()))
+			if end < len(f.Src) && f.Src[end] == ',' {
+				end++
+			}
+			c.replace(f, f.Offset(list[i].Pos()), end, "")
+		}
+		i = j
 	}
 }
 

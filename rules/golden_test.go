@@ -38,7 +38,7 @@ var (
 //	module: old-3.4        module of testdata/modules that the source is for
 //	                       (default: told by the imports)
 //	from: v3.3.10          etcd release that the source was written for
-//	                       (default: that of the module)
+//	                       (default: that of the module), or unknown
 //	targets: 3.6 3.7       lines to move to (default: all)
 //	incomplete: 3.7        lines whose result does not compile until a person
 //	                       has done what the findings say
@@ -151,7 +151,9 @@ func (g *golden) fill() {
 	}
 	g.from = sourceRelease[g.module]
 	if f := g.set["from"]; len(f) > 0 {
-		g.from = f[0]
+		if g.from = f[0]; g.from == "unknown" {
+			g.from = ""
+		}
 	}
 	for _, l := range g.set["targets"] {
 		g.targets = append(g.targets, atlas.Line(l))

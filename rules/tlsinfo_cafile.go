@@ -272,43 +272,10 @@ func (p *Pass) nonEmpty(f *File, e ast.Expr) (string, bool) {
 		}
 		return "true", true
 	}
-	if !repeatable(e) {
+	if !p.repeatable(e) {
 		return "", false
 	}
 	return f.Text(e) + ` != ""`, true
-}
-
-// repeatable says whether an expression may be evaluated once more: names,
-// fields and indexes only.
-func repeatable(e ast.Expr) bool {
-	switch e := e.(type) {
-	case *ast.Ident, *ast.BasicLit:
-		return true
-	case *ast.SelectorExpr:
-		return repeatable(e.X)
-	case *ast.StarExpr:
-		return repeatable(e.X)
-	case *ast.ParenExpr:
-		return repeatable(e.X)
-	case *ast.IndexExpr:
-		return repeatable(e.X) && repeatable(e.Index)
-	case *ast.BinaryExpr:
-		return repeatable(e.X) && repeatable(e.Y)
-	}
-	return false
-}
-
-// assignment returns the assignment that an expression is a left side of, and
-// which.
-func assignment(c inspector.Cursor) (*ast.AssignStmt, int) {
-	if as, ok := c.Parent().Node().(*ast.AssignStmt); ok {
-		for i, l := range as.Lhs {
-			if l == c.Node() {
-				return as, i
-			}
-		}
-	}
-	return nil, 0
 }
 
 // setElsewhere says whether the struct whose field a selector names has another

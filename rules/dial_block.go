@@ -1,0 +1,562 @@
+package rules
+
+import (
+	"go/ast"
+	"go/token"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/ast/inspector"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// dialBlock keeps clientv3.New waiting for etcd where the code counts on it.
+//
+// Up to v3.3.13 New waited up to DialTimeout for a connection, and failed
+// without one; with no DialTimeout it did not wait. Since v3.3.14 it waits only
+// with grpc.WithBlock among the dial options, and from 3.7 not even then.
+//
+// Matched: calls of New whose error is used, and whose Config is seen to set
+// DialTimeout. 3.5 and 3.6 get grpc.WithBlock, 3.7 gets a probe that asks each
+// endpoint for its status, after which the options that no longer block are
+// dropped.
+//
+// Not matched: an error that is thrown away; a Config without DialTimeout.
+// Where the Config or the release that the code was written for cannot be
+// seen, the call is reported.
+var dialBlock = &Rule{
+	ID:    "dial-block",
+	Title: "let clientv3.New wait for etcd where its error says whether etcd is up",
+	Before: `package p
+
+import (
+	"time"
+
+	"github.com/coreos/etcd/clientv3"
+	"google.golang.org/grpc"
+)
+
+func connect(endpoints []string) (*clientv3.Client, error) {
+	cli, err := clientv3.New(clientv3.Config{
+		Endpoints:   endpoints,
+		DialTimeout: 5 * time.Second,
+		DialOptions: []grpc.DialOption{grpc.WithBlock()},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return cli, nil
+}
+`,
+	After: `package p
+
+import (
+	"context"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+func connect(endpoints []string) (*clientv3.Client, error) {
+	cli, err := clientv3.New(clientv3.Config{
+		Endpoints:   endpoints,
+		DialTimeout: 5 * time.Second,
+	})
+	if err == nil {
+		// New does not wait for etcd; ask whether one endpoint answers.
+		for _, ep := range cli.Endpoints() {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			_, err = cli.Status(ctx, ep)
+			cancel()
+			if err == nil {
+				break
+			}
+		}
+		if err != nil {
+			cli.Close()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cli, nil
+}
+`,
+	Why: "Up to v3.3.13 New waited up to DialTimeout for a connection and failed without one; since v3.3.14 it returns at once, unless grpc.WithBlock is among the dial options. " +
+		"For 3.5 and 3.6 the option is added where DialTimeout is set. From 3.7 New uses grpc.NewClient, which ignores it, so the endpoints are asked for their status instead. " +
+		"The error of a dial that runs out of time is context.DeadlineExceeded now, not the last error of the connection. DialTimeout stays as it is.",
+	Since:  "v3.3.14",
+	Safety: Adjusted,
+	Refs: []string{
+		"clientv3/client.go of v3.3.10, newClient: \"wait for a connection\"",
+		"client/v3/client.go of v3.5.35 and v3.6.16, dial: grpc.DialContext; of v3.7.3: grpc.NewClient",
+		"https://github.com/etcd-io/etcd/pull/21832",
+	},
+	Run: runDialBlock,
+}
+
+func runDialBlock(p *Pass) {
+	done := map[ast.Node]bool{} // literals and statements that have the option
+	for _, r := range p.Refs("clientv3", "New") {
+		e, ec := r.Expr()
+		call := r.Call()
+		if call == nil {
+			if p.FromBefore("v3.3.14") {
+				p.Report(r.File, e, edit.Review, "clientv3.New, used as a value, no longer waits for a connection",
+					"where it is called with a DialTimeout, "+blockAdvice(p.Target.Line))
+			}
+			continue
+		}
+		if len(call.Args) != 1 {
+			continue
+		}
+		d := &dial{p: p, f: r.File, ref: r, call: call, cursor: parent(ec), done: done}
+		if d.result(); d.errIgnored {
+			continue
+		}
+		arg, _ := d.cursor.FindNode(call.Args[0])
+		d.cfg = p.clientConfig(arg)
+		d.blocking = p.blockOptions(d.cfg)
+		d.run()
+	}
+}
+
+func blockAdvice(line atlas.Line) string {
+	if line == atlas.Line37 {
+		return "ask an endpoint after New: ctx, cancel := context.WithTimeout(context.Background(), dialTimeout); _, err = cli.Status(ctx, endpoints[0]); and close the client on error"
+	}
+	return "add grpc.WithBlock() to its DialOptions"
+}
+
+// dial is one call of clientv3.New.
+type dial struct {
+	p      *Pass
+	f      *File
+	ref    Ref
+	call   *ast.CallExpr
+	cursor inspector.Cursor // at call
+	cfg    *clientConfig
+	// blocking are the dial options that made New wait.
+	blocking []blockOption
+	done     map[ast.Node]bool
+
+	errIgnored bool
+	// Where the results go, when it is two variables of one statement.
+	assign   *ast.AssignStmt
+	cli, err ast.Expr
+}
+
+type blockOption struct {
+	ref    Ref
+	cursor inspector.Cursor // at the call that makes the option
+}
+
+// result looks at what becomes of the results.
+func (d *dial) result() {
+	switch n := parent(d.cursor).Node().(type) {
+	case *ast.AssignStmt:
+		if len(n.Lhs) == 2 && len(n.Rhs) == 1 {
+			d.assign, d.cli, d.err = n, n.Lhs[0], n.Lhs[1]
+		}
+	case *ast.ValueSpec:
+		if len(n.Names) == 2 && len(n.Values) == 1 {
+			d.cli, d.err = n.Names[0], n.Names[1]
+		}
+	case *ast.ExprStmt:
+		d.errIgnored = true
+	}
+	if id, ok := d.err.(*ast.Ident); ok && id.Name == "_" {
+		d.errIgnored = true
+	}
+}
+
+// blockOptions returns the options among those of a Config that made New wait.
+func (p *Pass) blockOptions(cfg *clientConfig) []blockOption {
+	stored := map[ast.Node]bool{}
+	for _, c := range cfg.fields["DialOptions"] {
+		stored[c.Node()] = true
+	}
+	var out []blockOption
+	for _, name := range []string{"WithBlock", "WithReturnConnectionError"} { // the second implies the first
+		for _, r := range p.Refs(grpcPath, name) {
+			if r.Call() == nil {
+				continue
+			}
+			_, ec := r.Expr()
+			cc := parent(ec)
+			reaches := p.flow(cc, func(c inspector.Cursor) bool { return stored[c.Node()] })
+			if p.Info == nil {
+				at, ok := p.etcdOption(cc)
+				reaches = ok && stored[at.Node()]
+			}
+			if reaches {
+				out = append(out, blockOption{r, cc})
+			}
+		}
+	}
+	return out
+}
+
+func (d *dial) run() {
+	p := d.p
+	timeout := d.cfg.timeout(p)
+	waited := p.FromBefore("v3.3.14") && timeout != zero
+	switch {
+	case p.From == "" && timeout != zero && len(d.blocking) == 0 && d.oldLayout():
+		d.report("whether clientv3.New waited for a connection depends on the etcd release that this was written for, which is not known: up to v3.3.13 it did",
+			"name the release with --from; if it is older than v3.3.14 and DialTimeout is not zero, "+blockAdvice(p.Target.Line))
+	case p.Target.Line != atlas.Line37:
+		switch {
+		case !waited || len(d.blocking) > 0:
+		case timeout == unknown:
+			d.guarded()
+		default:
+			d.block()
+		}
+	case p.From != "" && !p.FromBefore("v3.7.0"):
+	case waited, len(d.blocking) > 0:
+		d.probe(timeout)
+	}
+}
+
+func (d *dial) oldLayout() bool {
+	for _, i := range d.f.imps {
+		if i.rel == "clientv3" {
+			return !strings.HasPrefix(i.path, "go.etcd.io/etcd/client/")
+		}
+	}
+	return false
+}
+
+func (d *dial) report(message, advice string) {
+	d.p.Report(d.f, d.call, edit.Review, message, advice)
+}
+
+func (d *dial) reportUnknown() {
+	d.report("clientv3.New waited up to DialTimeout for a connection, if that was set, and no longer does; it is not seen here what its Config holds",
+		"if the error is to tell whether etcd is up and DialTimeout is not zero, "+blockAdvice(d.p.Target.Line))
+}
+
+// note says what is left of DialTimeout.
+func (d *dial) note(message string) {
+	for _, c := range d.cfg.fields["DialTimeout"] {
+		if kv, ok := c.Parent().Node().(*ast.KeyValueExpr); ok && !d.done[kv] {
+			d.done[kv] = true
+			d.p.Report(d.p.FileOf(kv.Pos()), kv, edit.Note, message, "")
+		}
+	}
+}
+
+// block adds grpc.WithBlock to the dial options, wherever they are set.
+func (d *dial) block() {
+	p := d.p
+	if len(d.cfg.literals) == 0 {
+		d.blockVariable()
+		return
+	}
+	const message = "clientv3.New no longer waits for a connection; grpc.WithBlock lets it wait up to DialTimeout"
+	for _, lc := range d.cfg.literals {
+		lit := lc.Node().(*ast.CompositeLit)
+		if d.done[lit] {
+			continue
+		}
+		d.done[lit] = true
+		f := p.FileOf(lit.Pos())
+		c := p.Change(d.ref.Tier, message)
+		if kv := (Literal{Lit: lit}).Key("DialOptions"); kv != nil {
+			c.appendOption(f, kv.Value)
+		} else {
+			g := c.Import(f, grpcPath)
+			c.addField(f, lit, "DialOptions", "[]"+g+".DialOption{"+g+".WithBlock()}")
+		}
+	}
+	for _, vc := range d.cfg.fields["DialOptions"] {
+		as, ok := vc.Parent().Node().(*ast.AssignStmt)
+		if !ok || d.done[as] {
+			continue
+		}
+		d.done[as] = true
+		f, v := p.FileOf(as.Pos()), vc.Node().(ast.Expr)
+		// append(cfg.DialOptions, …) keeps what the literal has.
+		if call, ok := v.(*ast.CallExpr); ok && len(as.Lhs) == 1 && len(call.Args) > 0 && f.Text(call.Fun) == "append" && f.Text(call.Args[0]) == f.Text(as.Lhs[0]) {
+			continue
+		}
+		p.Change(d.ref.Tier, message).appendOption(f, v)
+	}
+	d.note("DialTimeout is still a field; it bounds clientv3.New again, by way of grpc.WithBlock")
+}
+
+// appendOption adds grpc.WithBlock to a slice of dial options.
+func (c Change) appendOption(f *File, v ast.Expr) {
+	block := c.Import(f, grpcPath) + ".WithBlock()"
+	lit, ok := v.(*ast.CompositeLit)
+	switch {
+	case ok && len(lit.Elts) == 0:
+		c.Insert(f, lit.Rbrace, block)
+	case ok && f.SameLine(lit.Elts[len(lit.Elts)-1].End(), lit.Rbrace):
+		c.Insert(f, lit.Elts[len(lit.Elts)-1].End(), ", "+block)
+	case ok:
+		at := f.tok.LineStart(f.tok.Line(lit.Rbrace))
+		c.Insert(f, at, f.Indent(lit.Elts[len(lit.Elts)-1].Pos())+block+","+f.NL())
+	default:
+		c.Insert(f, v.Pos(), "append(")
+		c.Insert(f, v.End(), ", "+block+")")
+	}
+}
+
+// blockVariable adds the option behind the statement that sets DialTimeout,
+// for a Config that starts as its zero value.
+func (d *dial) blockVariable() {
+	p := d.p
+	values := d.cfg.fields["DialTimeout"]
+	if len(values) != 1 || len(d.cfg.fields["DialOptions"]) > 0 {
+		d.reportUnknown()
+		return
+	}
+	as, ok := values[0].Parent().Node().(*ast.AssignStmt)
+	if !ok || len(as.Lhs) != 1 {
+		d.reportUnknown()
+		return
+	}
+	sc, alone := statement(values[0].Parent())
+	if sel, ok := as.Lhs[0].(*ast.SelectorExpr); ok && alone && sc.Node() == as {
+		if d.done[as] {
+			return
+		}
+		d.done[as] = true
+		f := p.FileOf(as.Pos())
+		c := p.Change(d.ref.Tier, "clientv3.New no longer waits for a connection; grpc.WithBlock lets it wait up to DialTimeout")
+		opts := f.Text(sel.X) + ".DialOptions"
+		c.Insert(f, as.End(), f.NL()+f.Indent(as.Pos())+opts+" = append("+opts+", "+c.Qualified(f, grpcPath, "WithBlock()")+")")
+		return
+	}
+	d.reportUnknown()
+}
+
+// guarded adds the option under a condition, where DialTimeout is only known at
+// run time: behind the statement that makes the Config.
+func (d *dial) guarded() {
+	p := d.p
+	if !d.cfg.complete || len(d.cfg.literals) != 1 || len(d.cfg.fields["DialTimeout"]) != 1 || len(d.cfg.fields["DialOptions"]) > 1 {
+		d.reportUnknown()
+		return
+	}
+	lc := d.cfg.literals[0]
+	kv := Literal{Lit: lc.Node().(*ast.CompositeLit)}.Key("DialTimeout")
+	if kv == nil {
+		d.reportUnknown()
+		return
+	}
+	at := parent(lc)
+	if u, ok := at.Node().(*ast.UnaryExpr); ok && u.Op == token.AND {
+		at = parent(at)
+	}
+	as, ok := at.Node().(*ast.AssignStmt)
+	sc, alone := statement(at)
+	if !ok || !alone || sc.Node() != as || len(as.Lhs) != 1 || !d.p.repeatable(as.Lhs[0]) {
+		d.report("clientv3.New waited up to DialTimeout for a connection, unless that was zero, and no longer does; the value of DialTimeout is only known at run time",
+			"if it is never zero, add grpc.WithBlock() to the DialOptions of the Config")
+		return
+	}
+	if d.done[as] {
+		return
+	}
+	d.done[as] = true
+	f := p.FileOf(as.Pos())
+	c := p.Change(d.ref.Tier, "clientv3.New no longer waits for a connection; grpc.WithBlock lets it wait up to DialTimeout, if that is set")
+	v, nl, in := f.Text(as.Lhs[0]), f.NL(), f.Indent(as.Pos())
+	c.Insert(f, as.End(), nl+in+"if "+v+".DialTimeout > 0 {"+nl+in+"\t"+v+".DialOptions = append("+v+".DialOptions, "+c.Qualified(f, grpcPath, "WithBlock()")+")"+nl+in+"}")
+	d.note("DialTimeout is still a field; it bounds clientv3.New again, by way of grpc.WithBlock")
+}
+
+// probe asks the endpoints for their status behind New, for 3.7.
+func (d *dial) probe(timeout amount) {
+	bound, guard := d.timeoutText(timeout)
+	if bound == "" || timeout == zero || !d.insertProbe(bound, guard) {
+		switch {
+		case len(d.blocking) > 0:
+			d.report("grpc.WithBlock has no effect from 3.7 on: clientv3.New does not wait for a connection", blockAdvice(d.p.Target.Line))
+		case timeout == positive:
+			d.report("clientv3.New no longer waits up to DialTimeout for a connection", "if the error is to tell whether etcd is up, "+blockAdvice(d.p.Target.Line))
+		default:
+			d.reportUnknown()
+		}
+		return
+	}
+	d.note("DialTimeout is still a field; it bounds fetching a token and the first keep-alive, and no longer clientv3.New")
+}
+
+// timeoutText returns DialTimeout as source that can stand beside the call, and
+// whether it has to be compared with zero first.
+func (d *dial) timeoutText(timeout amount) (text string, guard bool) {
+	arg := ast.Unparen(d.call.Args[0])
+	if lit := literalOf(arg); lit != nil {
+		kv := Literal{Lit: lit}.Key("DialTimeout")
+		if kv == nil || !d.p.repeatable(kv.Value) {
+			return "", false
+		}
+		return d.f.Text(kv.Value), timeout == unknown
+	}
+	if s, ok := arg.(*ast.StarExpr); ok {
+		arg = ast.Unparen(s.X)
+	}
+	switch arg.(type) {
+	case *ast.Ident, *ast.SelectorExpr:
+		if d.p.repeatable(arg) {
+			return d.f.Text(arg) + ".DialTimeout", timeout == unknown
+		}
+	}
+	return "", false
+}
+
+func (d *dial) insertProbe(bound string, guard bool) bool {
+	p, f := d.p, d.f
+	sc, ok := statement(d.cursor)
+	if !ok {
+		return false
+	}
+	nl, in := f.NL(), f.Indent(sc.Node().Pos())
+	const message = "clientv3.New does not wait for etcd in 3.7; its endpoints are asked for their status instead"
+	switch st := sc.Node().(type) {
+	case *ast.ReturnStmt:
+		if len(st.Results) != 1 || st.Results[0] != d.call || p.declaredBeside(sc, "cli", "err") {
+			return false
+		}
+		c := p.Change(d.ref.Tier, message)
+		c.Replace(f, st.Pos(), d.call.Pos(), "cli, err := ")
+		c.Insert(f, st.End(), d.probeText(c, "cli", "err", bound, guard, true, in)+nl+in+"return cli, err")
+		d.dropBlocking(c)
+		return true
+	case *ast.IfStmt: // if cli, err = clientv3.New(cfg); err != nil {
+		if st.Init != d.assign || d.assign == nil || d.assign.Tok != token.ASSIGN || !d.nameable() {
+			return false
+		}
+		c := p.Change(d.ref.Tier, message)
+		c.Replace(f, st.Pos(), st.Init.Pos(), "")
+		c.Replace(f, st.Init.End(), st.Cond.Pos(), d.probeText(c, f.Text(d.cli), f.Text(d.err), bound, guard, true, in)+nl+in+"if ")
+		d.dropBlocking(c)
+		return true
+	default:
+		if d.cli == nil || !d.nameable() {
+			return false
+		}
+		if as, ok := st.(*ast.AssignStmt); ok && as != d.assign {
+			return false
+		}
+		if _, ok := st.(*ast.DeclStmt); !ok && d.assign != st {
+			return false
+		}
+		c := p.Change(d.ref.Tier, message)
+		reset := d.assign != nil && d.assign.Tok == token.ASSIGN
+		c.Insert(f, sc.Node().End(), d.probeText(c, f.Text(d.cli), f.Text(d.err), bound, guard, reset, in))
+		d.dropBlocking(c)
+		return true
+	}
+}
+
+// nameable says whether the client and the error have names to use.
+func (d *dial) nameable() bool {
+	id, ok := d.cli.(*ast.Ident)
+	return (!ok || id.Name != "_") && d.p.repeatable(d.cli) && d.p.repeatable(d.err)
+}
+
+// declaredBeside says whether names are declared in the block of a statement.
+func (p *Pass) declaredBeside(sc inspector.Cursor, names ...string) bool {
+	if p.Info == nil {
+		return true
+	}
+	if fd, ok := sc.Parent().Parent().Node().(*ast.FuncDecl); ok {
+		// Parameters and results share the scope of the function's block.
+		if s := p.Info.Scopes[fd.Type]; s != nil {
+			return slices.ContainsFunc(names, func(n string) bool { return s.Lookup(n) != nil })
+		}
+	}
+	s := p.Info.Scopes[sc.Parent().Node()]
+	return s == nil || slices.ContainsFunc(names, func(n string) bool { return s.Lookup(n) != nil })
+}
+
+func (d *dial) probeText(c Change, cli, err, bound string, guard, reset bool, in string) string {
+	ctx := c.Import(d.f, "context")
+	cond := err + " == nil"
+	if guard {
+		cond += " && " + bound + " > 0"
+	}
+	lines := []string{
+		"if " + cond + " {",
+		"\t// New does not wait for etcd; ask whether one endpoint answers.",
+		"\tfor _, ep := range " + cli + ".Endpoints() {",
+		"\t\tctx, cancel := " + ctx + ".WithTimeout(" + ctx + ".Background(), " + bound + ")",
+		"\t\t_, " + err + " = " + cli + ".Status(ctx, ep)",
+		"\t\tcancel()",
+		"\t\tif " + err + " == nil {",
+		"\t\t\tbreak",
+		"\t\t}",
+		"\t}",
+		"\tif " + err + " != nil {",
+		"\t\t" + cli + ".Close()",
+	}
+	if reset { // as New leaves it when it fails
+		lines = append(lines, "\t\t"+cli+" = nil")
+	}
+	lines = append(lines, "\t}", "}")
+	nl := d.f.NL()
+	text := strings.Join(lines, nl+in)
+	for _, taken := range []string{cli, err, bound} { // a client in a struct called ctx
+		root, _, _ := strings.Cut(taken, ".")
+		if root == "ctx" || root == "ep" || root == "cancel" {
+			text = strings.NewReplacer("ctx, cancel :=", "probe, cancelProbe :=", "(ctx, ep)", "(probe, member)", "_, ep :=", "_, member :=", "\tcancel()", "\tcancelProbe()").Replace(text)
+			break
+		}
+	}
+	return nl + in + text
+}
+
+// dropBlocking removes the options that have no effect in 3.7.
+func (d *dial) dropBlocking(c Change) {
+	opts := d.blocking
+	if len(opts) > 0 {
+		for _, r := range d.p.Refs(grpcPath, "FailOnNonTempDialError") { // means nothing without WithBlock
+			_, ec := r.Expr()
+			if at, ok := d.p.etcdOption(parent(ec)); ok && slices.ContainsFunc(d.cfg.fields["DialOptions"], func(v inspector.Cursor) bool { return v.Node() == at.Node() }) {
+				opts = append(opts, blockOption{r, parent(ec)})
+			}
+		}
+	}
+	lists := map[ast.Node]bool{}
+	for _, o := range opts {
+		list, _, ok := listOf(o.cursor)
+		lc := o.cursor.Parent()
+		if !ok || lists[lc.Node()] {
+			continue
+		}
+		lists[lc.Node()] = true
+		f := o.ref.File
+		var gone []int
+		for i, e := range list {
+			if slices.ContainsFunc(opts, func(o blockOption) bool { return o.cursor.Node() == e }) {
+				gone = append(gone, i)
+			}
+		}
+		call, isAppend := lc.Node().(*ast.CallExpr)
+		kv, inKey := lc.Parent().Node().(*ast.KeyValueExpr)
+		switch {
+		case !isAppend && inKey && len(gone) == len(list): // DialOptions: []grpc.DialOption{grpc.WithBlock()}
+			if lit, ok := lc.Parent().Parent().Node().(*ast.CompositeLit); ok {
+				c.remove(f, lit.Elts, slices.Index(lit.Elts, ast.Expr(kv)))
+			}
+		case isAppend && len(gone) == len(list)-1: // append(opts, grpc.WithBlock())
+			if as, ok := lc.Parent().Node().(*ast.AssignStmt); ok && len(as.Lhs) == 1 && f.Text(as.Lhs[0]) == f.Text(call.Args[0]) {
+				if sc, ok := statement(lc.Parent()); ok && sc.Node() == as {
+					c.removeStmt(f, as)
+					break
+				}
+			}
+			c.Replace(f, call.Pos(), call.Args[0].Pos(), "")
+			c.Replace(f, call.Args[0].End(), call.End(), "")
+		default:
+			c.remove(f, list, gone...)
+		}
+	}
+}
