@@ -35,6 +35,11 @@ func Rewrite(target rules.Target, from string, packages []*load.Package, list []
 	}
 	var conflicts []edit.Conflict
 	s.Changes, conflicts = edit.Merge(changes)
+	for i, c := range s.Changes {
+		if len(c.Edits) > 0 {
+			s.Changes[i].Line = 1 + bytes.Count(s.Before[c.Edits[0].File][:c.Edits[0].Start], []byte("\n"))
+		}
+	}
 	for _, c := range conflicts {
 		s.Findings = append(s.Findings, s.conflict(c))
 	}

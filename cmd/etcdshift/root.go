@@ -10,6 +10,7 @@ import (
 	"github.com/etcdshift/etcdshift/rewrite"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 	"github.com/etcdshift/etcdshift/rewrite/verify"
+	"github.com/etcdshift/etcdshift/rules"
 )
 
 // run runs etcdshift and returns its exit code. stdout carries the result,
@@ -77,7 +78,7 @@ func (f *planFlags) register(c *cobra.Command) {
 
 // registerFormat adds --format, for commands whose result is a report.
 func (f *planFlags) registerFormat(c *cobra.Command) {
-	c.Flags().StringVar(&f.format, "format", "text", "output: text or json")
+	c.Flags().StringVar(&f.format, "format", "text", "output: text, json or sarif")
 }
 
 // print writes the report of a plan to standard output.
@@ -87,8 +88,14 @@ func (f *planFlags) print(c *cobra.Command, p *rewrite.Plan, applied bool) error
 		return report.Text(c.OutOrStdout(), &p.Run, applied)
 	case "json":
 		return report.JSON(c.OutOrStdout(), &p.Run)
+	case "sarif":
+		titles := map[string]string{}
+		for _, r := range rules.All {
+			titles[r.ID] = r.Title
+		}
+		return report.SARIF(c.OutOrStdout(), &p.Run, titles)
 	}
-	return usageError{fmt.Errorf("--format %s: must be text or json", f.format)}
+	return usageError{fmt.Errorf("--format %s: must be text, json or sarif", f.format)}
 }
 
 // options turns flags and arguments into the options of a plan.

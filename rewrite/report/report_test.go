@@ -1,0 +1,87 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/report"
+	"github.com/etcdshift/etcdshift/rewrite/verify"
+)
+
+func sample() *report.Run {
+	return &report.Run{
+		Root: "/r", Status: report.Incomplete, Line: "3.6", Release: "v3.6.16", From: "v3.3.13", FromFile: "go.mod:7", GoFiles: 3,
+		Steps: []string{"3.7: one problem is left"},
+		Modules: []report.Module{{
+			Dir: ".", Path: "example.com/m", Status: report.Incomplete,
+			Changes: []report.ModChange{{What: "require a v1", Why: "the code imports it"}, {What: "require b v2", Why: "a does", Indirect: true}},
+			Proof:   report.Proof{Level: "vet", Configs: []string{"linux/amd64"}, New: []verify.Problem{{Tool: "build", Package: "example.com/m", File: "a b.go", Line: 4, Col: 2, Message: "undefined: x"}}},
+		}},
+		Changes: []edit.Change{{Rule: "import-path", Message: "moved", Line: 3, Edits: []edit.Edit{
+			{File: "a b.go", Start: 20, End: 30, New: "x", Rule: "import-path"}, {File: "c.go", Start: 1, End: 1, New: "y", Rule: "import-path"}}}},
+		Findings: []edit.Finding{
+			{Rule: "compile", Severity: edit.Manual, File: "a b.go", Line: 4, Col: 2, Message: "undefined: x", Advice: "write y"},
+			{Rule: "dial", Severity: edit.Review, Tier: edit.Syntax, File: "c.go", Line: 9, Col: 1, Message: "waits no longer"},
+			{Rule: "go-mod", Severity: edit.Note, File: "go.mod", Message: "for your information"},
+		},
+		Files: []report.File{{Path: "a b.go", Added: 1, Removed: 1}},
+	}
+}
+
+func TestSARIFIsValid(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.SARIF(&b, sample(), map[string]string{"import-path": "move imports"}); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := sarif.FromBytes(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rep.Validate(); err != nil {
+		t.Errorf("does not fit the schema: %v\n%s", err, b.String())
+	}
+	res := rep.Runs[0].Results
+	if len(res) != 4 || len(res[0].Fixes[0].ArtifactChanges) != 2 || *res[1].Locations[0].PhysicalLocation.ArtifactLocation.URI != "a%20b.go" {
+		t.Errorf("want one fix over two files and three findings, with escaped names:\n%s", b.String())
+	}
+}
+
+func TestJSONComesBackWhole(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.JSON(&b, sample()); err != nil {
+		t.Fatal(err)
+	}
+	var back report.Run
+	if err := json.Unmarshal(b.Bytes(), &back); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(&back, sample()) {
+		t.Errorf("JSON lost something:\n%+v\nwant\n%+v", &back, sample())
+	}
+}
+
+func TestTextSaysWhatIsLeft(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.Text(&b, sample(), false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"from etcd v3.3.13 (go.mod:7) to v3.6.16",
+		"stepped down from 3.7: one problem is left",
+		"require a v1: the code imports it",
+		"and 1 lines that follow",
+		"a b.go:4:2: undefined: x (compile)\n    write y",
+		"c.go:9:1: waits no longer (dial)",
+		"etcd v3.6.16: incomplete; 2 edits in 1 files; 2 findings for a person; nothing written",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
