@@ -95,13 +95,12 @@ func TestSolveReportsAForkOfEtcd(t *testing.T) {
 
 func TestSolveMendsTheGenprotoSplit(t *testing.T) {
 	t.Run("ambiguous", func(t *testing.T) {
-		m := newModule(t, gomod("go 1.19\n\nrequire google.golang.org/grpc v1.64.0\n\nrequire google.golang.org/genproto v0.0.0-20210602131652-f16073e35f0c // indirect")+`
+		m := newModule(t, gomod("go 1.17\n\nrequire github.com/go-kit/kit v0.12.0")+`
 -- g.go --
 package main
 
-import _ "google.golang.org/grpc"
+import _ "github.com/go-kit/kit/sd/etcdv3"
 `)
-		m.req.Line, m.req.Version = atlas.Line35, "v3.5.9"
 		res := m.solve()
 		m.builds(res)
 	})

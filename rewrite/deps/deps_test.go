@@ -125,11 +125,12 @@ func (m *testModule) solve() *Result {
 	return res
 }
 
-// builds proves a plan: build and vet, and tidy with nothing left to do.
+// builds proves a plan: go vet compiles all that is imported and type-checks
+// the rest, without linking programs.
 func (m *testModule) builds(res *Result) {
 	m.t.Helper()
 	for _, args := range [][]string{
-		{"build", "-mod=readonly", "-o", os.DevNull}, {"vet", "-mod=readonly"},
+		{"vet", "-mod=readonly"},
 	} {
 		if out, failed := m.run(res, append(args, m.flags(res, "./...")...)...); failed {
 			m.t.Errorf("go %s fails with the plan:\n%s\n%s", args[0], out, res.GoMod)

@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,6 +79,9 @@ func (s *solver) raise(ctx context.Context, links []link, u *Unsolved) (bool, er
 			i--
 		}
 		l := links[i]
+		if isSplit(l.mod.Path) {
+			break // etcd itself stays at the release
+		}
 		if l.mod.Version == "" {
 			u.Next = fmt.Sprintf("migrate %s first: it is replaced by a folder", l.mod.Path)
 			return false, u
@@ -100,9 +104,49 @@ func (s *solver) raise(ctx context.Context, links []link, u *Unsolved) (bool, er
 		u.Cause += "; no version without it was found for " + strings.Join(tried, ", ")
 	}
 	last := links[len(links)-2]
+	if isSplit(last.mod.Path) {
+		u.Next = "choose another release with --target"
+		return false, u
+	}
 	u.Next = fmt.Sprintf("move to a successor of %s, or take the code that needs it out; 'go mod why %s' shows the way to it", moduleName(last), last.pkg)
 	return false, u
 }
+
+// disambiguate mends a package that two modules have, a whole one and one
+// that was split off it: the whole one is raised to where it lets go.
+func (s *solver) disambiguate(ctx context.Context, text string) (bool, error) {
+	for _, m := range twoModulesRE.FindAllStringSubmatch(text, -1) {
+		p, a, b := m[1], module.Version{Path: m[2], Version: m[3]}, module.Version{Path: m[4], Version: m[5]}
+		if len(a.Path) > len(b.Path) {
+			a, b = b, a
+		}
+		if isSplit(a.Path) || s.set[a.Path].version != "" {
+			continue
+		}
+		rel := strings.TrimPrefix(strings.TrimPrefix(p, a.Path), "/")
+		for i, c := range s.candidates(ctx, a.Path, a.Version) {
+			if i == maxCandidates {
+				break
+			}
+			dir, err := s.download(ctx, module.Version{Path: a.Path, Version: c})
+			if err != nil {
+				if ctx.Err() != nil {
+					return false, ctx.Err()
+				}
+				continue
+			}
+			if _, err := importsOf(dir, rel, false); err == nil {
+				continue
+			}
+			s.set[a.Path] = requirement{version: c, why: fmt.Sprintf("it no longer has %s, which %s has as well", p, versioned(b))}
+			delete(s.drop, requireKey(a.Path))
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+var twoModulesRE = regexp.MustCompile(`(\S+): ambiguous import: found package \S+ in multiple modules:\s+(\S+) (\S+) \([^)]*\)\s+(\S+) (\S+) \(`)
 
 // raised is a module that was raised, and the chain that made it.
 type raised struct {

@@ -142,6 +142,12 @@ func (s *solver) explain(ctx context.Context, after *modfile.File) []Change {
 			changes = append(changes, c)
 		}
 	}
+	for _, path := range sortedKeys(s.needed) {
+		if now[path] == nil {
+			s.finding("gomod-dropped", edit.Note, s.lineOfModule(path),
+				fmt.Sprintf("tidy left %s out: no file that a build can have imports it", path), "")
+		}
+	}
 	gone := map[module.Version]bool{}
 	for _, r := range after.Replace {
 		gone[r.Old] = true

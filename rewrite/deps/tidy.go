@@ -134,6 +134,9 @@ func (s *solver) remedy(ctx context.Context, failed error) (bool, error) {
 	if ambiguousRE.MatchString(text) && s.raiseGenproto("two modules have the packages of googleapis; from this version on they are in one") {
 		return true, nil
 	}
+	if ok, err := s.disambiguate(ctx, text); ok || err != nil {
+		return ok, err
+	}
 	if m := compatRE.FindStringSubmatch(text); m != nil && s.compat == "" {
 		s.compat = m[1]
 		s.why["-compat"] = fmt.Sprintf("go %s would select other versions than go 1.16; 'go mod tidy -compat=%s' leaves the older Go out", m[1], m[1])
