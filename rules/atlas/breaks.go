@@ -133,22 +133,43 @@ func (b *Break) MovedIn(line Line) (path, symbol string, ok bool) {
 	return s[:dot], s[dot+1:], true
 }
 
-var breaks = sync.OnceValue(func() []Break {
+// breakTable holds the rows of the table by package, and the texts of the advice:
+// the rows of a package are decoded when it is asked for.
+var breakTable = sync.OnceValue(func() (t struct {
+	pkgs   []string // sorted
+	rows   map[string]func() []Break
+	advice []string
+}) {
+	head, parts := "", strings.Split(unzip("breaks.tsv.gz"), "\n>")
+	head, parts = parts[0], parts[1:]
+	t.advice = []string{""}
+	for l := range strings.SplitSeq(head, "\n") {
+		if f := strings.SplitN(l, "\t", 3); f[0] == "advice" {
+			t.advice = append(t.advice, f[2])
+		}
+	}
+	t.rows = map[string]func() []Break{}
+	for _, part := range parts {
+		first, rows, _ := strings.Cut(part, "\n")
+		pkg, scope, _ := strings.Cut(first, "\t")
+		t.pkgs = append(t.pkgs, pkg)
+		t.rows[pkg] = sync.OnceValue(func() []Break { return parseBreaks(pkg, scope, rows, t.advice) })
+	}
+	return t
+})
+
+func parseBreaks(pkg, scope, rows string, advice []string) []Break {
 	var bs []Break
-	advice := map[string]string{"0": ""}
-	for l := range strings.Lines(unzip("breaks.tsv.gz")) {
-		if l[0] == '#' {
-			continue
+	for l := range strings.SplitSeq(strings.TrimSuffix(rows, "\n"), "\n") {
+		f := strings.Split(l, "\t")
+		n, err := strconv.Atoi(f[2])
+		if err != nil {
+			panic("atlas: advice " + strconv.Quote(f[2])) // the tables are generated
 		}
-		f := strings.Split(strings.TrimSuffix(l, "\n"), "\t")
-		if f[0] == "advice" {
-			advice[f[1]] = f[2]
-			continue
-		}
-		b := Break{Pkg: f[0], Symbol: f[1], Scope: f[2], Class: parseClasses(f[3]), Advice: advice[f[4]]}
+		b := Break{Pkg: pkg, Symbol: f[0], Scope: scope, Class: parseClasses(f[1]), Advice: advice[n]}
 		var all uint32
 		last := ""
-		for i := 11; i+2 < len(f); i += 3 {
+		for i := 9; i+2 < len(f); i += 3 {
 			m := parseMask(f[i])
 			all |= m
 			form := Form{Sig: f[i+2], Releases: maskLabels(m), Class: parseClasses(f[i+1])}
@@ -160,7 +181,7 @@ var breaks = sync.OnceValue(func() []Break {
 		}
 		b.Lines = maskLabels(all)
 		for t := range b.New {
-			switch n := f[5+t]; n {
+			switch n := f[3+t]; n {
 			case "~":
 				b.New[t] = last
 			case "=":
@@ -168,20 +189,20 @@ var breaks = sync.OnceValue(func() []Break {
 			default:
 				b.New[t] = n
 			}
-			switch m := f[8+t]; m {
+			switch m := f[6+t]; m {
 			case "=":
 				b.MovedTo[t] = b.MovedTo[t-1]
 			default:
 				b.MovedTo[t] = m
 			}
 		}
-		if b.Advice == "" {
-			b.Advice = b.plain()
+		if s, see := strings.CutSuffix(b.Advice, "see the new signature"); see || b.Advice == "" {
+			b.Advice = s + b.plain()
 		}
 		bs = append(bs, b)
 	}
 	return bs
-})
+}
 
 // plain says what the tables alone tell of a break that nobody wrote advice for.
 func (b *Break) plain() string {
@@ -204,6 +225,9 @@ func (b *Break) plain() string {
 			}
 		default:
 			s = "is now `" + b.New[t] + "`"
+			if d, ok := DiffCalls(b.old(t), b.New[t]); ok && d.steps() != "" {
+				s = d.steps() + ": " + s
+			}
 		}
 		if n := len(parts); n > 0 && strings.HasSuffix(parts[n-1], ": "+s) {
 			continue
@@ -213,19 +237,36 @@ func (b *Break) plain() string {
 	return strings.Join(parts, "; ")
 }
 
+// old is the last form that does not fit a line.
+func (b *Break) old(line int) string {
+	for i := len(b.Forms) - 1; i >= 0; i-- {
+		if b.Forms[i].Class[line] != None {
+			return b.Forms[i].Sig
+		}
+	}
+	return b.Old
+}
+
+var allBreaks = sync.OnceValue(func() []Break {
+	var bs []Break
+	t := breakTable()
+	for _, p := range t.pkgs {
+		bs = append(bs, t.rows[p]()...)
+	}
+	return bs
+})
+
 // Breaks returns all breaks, sorted by package and symbol. The slice is shared:
 // callers do not change it.
-func Breaks() []Break { return breaks() }
+func Breaks() []Break { return allBreaks() }
 
-// BreaksOf returns the breaks of a package, sorted by symbol.
+// BreaksOf returns the breaks of a package, sorted by symbol. The slice is shared:
+// callers do not change it.
 func BreaksOf(pkg string) []Break {
-	bs := breaks()
-	i := sort.Search(len(bs), func(i int) bool { return bs[i].Pkg >= pkg })
-	j := i
-	for j < len(bs) && bs[j].Pkg == pkg {
-		j++
+	if rows := breakTable().rows[pkg]; rows != nil {
+		return rows()
 	}
-	return bs[i:j:j]
+	return nil
 }
 
 // BreakOf returns the break of a symbol, or nil.

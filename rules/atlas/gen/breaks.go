@@ -582,8 +582,13 @@ func (g *gen) writeBreaks() error {
 	for i, t := range texts[1:] {
 		fmt.Fprintf(&buf, "advice\t%d\t%s\n", i+1, t)
 	}
+	pkg := ""
 	for _, b := range bs {
-		cols := []string{b.pkg, b.name, b.scope, string([]byte{byte(b.class[0]), byte(b.class[1]), byte(b.class[2])}), strconv.Itoa(advice[b.advice])}
+		if b.pkg != pkg {
+			pkg = b.pkg
+			fmt.Fprintf(&buf, ">%s\t%s\n", pkg, b.scope)
+		}
+		cols := []string{b.name, string([]byte{byte(b.class[0]), byte(b.class[1]), byte(b.class[2])}), strconv.Itoa(advice[b.advice])}
 		last := b.forms[len(b.forms)-1].s.sig
 		for t := range targetLines {
 			switch n := b.news[t]; {
@@ -610,7 +615,7 @@ func (g *gen) writeBreaks() error {
 		buf.WriteString(strings.Join(cols, "\t"))
 		buf.WriteByte('\n')
 	}
-	return g.writeZip("breaks.tsv.gz", "package, symbol, scope, class in 3.5, 3.6, 3.7, advice; new form in each (~ the last old one, = as to the left); moved to; forms: releases by bit, classes, signature", buf.String())
+	return g.writeZip("breaks.tsv.gz", "> package and scope; symbol, class in 3.5, 3.6, 3.7, advice; new form in each (~ the last old one, = as to the left); moved to; forms: releases by bit, classes, signature", buf.String())
 }
 
 // writeInterfaces writes the methods of exported interfaces with signatures that
