@@ -186,3 +186,24 @@ func TestMethodsToWriteForFakes(t *testing.T) {
 		t.Errorf("MemberList of 3.6: %+v", ms)
 	}
 }
+
+func TestMessagesMustNotBeCopiedIn37(t *testing.T) {
+	for _, c := range []struct {
+		pkg, typ, release string
+		want              bool
+	}{
+		{"mvcc/mvccpb", "KeyValue", "3.6", false},
+		{"mvcc/mvccpb", "KeyValue", "3.7", true},
+		{"clientv3", "GetResponse", "3.7", true},
+		{"clientv3", "GetResponse", "3.5", false},
+		{"clientv3", "Event", "3.7", true},
+		{"clientv3", "WatchResponse", "3.7", false}, // its Header is a pointer
+		{"clientv3", "Config", "3.7", false},
+		{"raft/raftpb", "Entry", "3.7", true},
+		{"raft", "MemoryStorage", "3.4.31", true},
+	} {
+		if got := MustNotCopy(c.pkg, c.typ, c.release); got != c.want {
+			t.Errorf("MustNotCopy(%s, %s, %s) = %t", c.pkg, c.typ, c.release, got)
+		}
+	}
+}

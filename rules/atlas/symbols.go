@@ -249,3 +249,18 @@ func Interfaces(pkg string) []string {
 	slices.Sort(ns)
 	return ns
 }
+
+var noCopy = sync.OnceValue(func() map[string]uint32 {
+	m := map[string]uint32{}
+	for _, r := range rows("nocopy.tsv") {
+		m[r[0]+"."+r[1]] = parseMask(r[2])
+	}
+	return m
+})
+
+// MustNotCopy reports whether a type of a package holds a lock by value in a
+// release, so that "go vet" rejects copies of it. All protobuf messages do in 3.7,
+// and the types of clientv3 that are made from them.
+func MustNotCopy(pkg, typ, release string) bool {
+	return noCopy()[pkg+"."+typ]&releaseBit(release) != 0
+}
