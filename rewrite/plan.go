@@ -52,6 +52,8 @@ type Options struct {
 type Plan struct {
 	report.Run
 	Writes []edit.FileChange // every file that changes, sorted by path
+
+	sources *Sources
 }
 
 // ErrTarget says that --target was not understood.
@@ -242,16 +244,12 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 	if err != nil {
 		return nil, err
 	}
-	p.Changes = src.Changes
+	p.sources = src
 	p.Findings = append(p.Findings, src.Findings...)
-	rewritten := src.After
-	for name, after := range rewritten {
-		st, err := os.Stat(filepath.Join(pl.tree.Root, filepath.FromSlash(name)))
-		if err != nil {
-			return nil, err
-		}
-		p.Writes = append(p.Writes, edit.FileChange{Path: name, Before: src.Before[name], After: after, Mode: st.Mode()})
+	if err := p.setSources(pl.tree.Root); err != nil {
+		return nil, err
 	}
+	rewritten := src.After
 	// Module files, those that others replace by path first.
 	ov, err := pl.newOverlay(rewritten)
 	if err != nil {
@@ -322,16 +320,34 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 		}
 		p.Modules = append(p.Modules, rm)
 	}
-	slices.SortFunc(p.Writes, func(a, b edit.FileChange) int { return strings.Compare(a.Path, b.Path) })
-	for _, w := range p.Writes {
-		add, del := edit.Stat(w.Before, w.After)
-		p.Files = append(p.Files, report.File{Path: w.Path, Added: add, Removed: del, Created: w.Created(), Deleted: w.Deleted()})
-	}
 	if err := pl.prove(ctx, p, ov, solved); err != nil {
 		return nil, err
 	}
 	p.Findings = edit.SortFindings(p.Findings)
+	p.sortWrites()
+	for _, w := range p.Writes {
+		add, del := edit.Stat(w.Before, w.After)
+		p.Files = append(p.Files, report.File{Path: w.Path, Added: add, Removed: del, Created: w.Created(), Deleted: w.Deleted()})
+	}
 	return p, nil
+}
+
+// setSources puts the sources as they are settled among the files to write.
+func (p *Plan) setSources(root string) error {
+	p.Changes = p.sources.Changes
+	p.Writes = slices.DeleteFunc(p.Writes, func(w edit.FileChange) bool { return p.sources.Before[w.Path] != nil })
+	for name, after := range p.sources.After {
+		st, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
+		if err != nil {
+			return err
+		}
+		p.Writes = append(p.Writes, edit.FileChange{Path: name, Before: p.sources.Before[name], After: after, Mode: st.Mode()})
+	}
+	return nil
+}
+
+func (p *Plan) sortWrites() {
+	slices.SortFunc(p.Writes, func(a, b edit.FileChange) int { return strings.Compare(a.Path, b.Path) })
 }
 
 func firstLine(s string) string {
@@ -434,10 +450,14 @@ func (o *overlay) original(file string) (string, bool) {
 
 // file writes the overlay for the -overlay flag into a folder.
 func (o *overlay) file(dir string) (string, error) {
+	p := filepath.Join(dir, "overlay.json")
+	return p, o.write(p)
+}
+
+func (o *overlay) write(file string) error {
 	data, err := json.Marshal(map[string]any{"Replace": o.replace})
 	if err != nil {
-		return "", err
+		return err
 	}
-	p := filepath.Join(dir, "overlay.json")
-	return p, os.WriteFile(p, data, 0o644)
+	return os.WriteFile(file, data, 0o644)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -61,6 +63,13 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	if err != nil {
 		return err
 	}
+	if fixed, err := pl.takeFixes(ctx, p, req, ov, after); err != nil {
+		return err
+	} else if fixed {
+		if after, err = verify.Run(ctx, req); err != nil {
+			return err
+		}
+	}
 	if len(after.Problems) == 0 {
 		rm.Status = report.Proved
 		return nil
@@ -81,6 +90,47 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 		}
 	}
 	return nil
+}
+
+// takeFixes takes the fixes that go vet suggests for complaints that rules
+// name, and says whether there were any.
+func (pl *planner) takeFixes(ctx context.Context, p *Plan, req verify.Request, ov *overlay, res *verify.Result) (bool, error) {
+	taken := false
+	for _, r := range pl.rules {
+		if r.Vet == nil || !slices.ContainsFunc(res.Problems, func(pr verify.Problem) bool { return strings.HasPrefix(pr.Message, r.Vet.Complaint) }) {
+			continue
+		}
+		fixes, err := verify.Fixes(ctx, req, r.Vet.Analyzer, r.Vet.Complaint)
+		if err != nil {
+			return false, err
+		}
+		for _, f := range fixes {
+			name, err := filepath.Rel(pl.tree.Root, f.File)
+			if err != nil || !filepath.IsLocal(name) {
+				continue
+			}
+			if ok, err := p.sources.fix(pl.tree.Root, filepath.ToSlash(name), r.ID, f); err != nil {
+				return false, err
+			} else if ok {
+				taken = true
+			}
+		}
+	}
+	if !taken {
+		return false, nil
+	}
+	if err := p.sources.settle(); err != nil {
+		return false, err
+	}
+	for name, data := range p.sources.After {
+		if err := ov.set(name, data); err != nil {
+			return false, err
+		}
+	}
+	if err := ov.write(req.Overlay); err != nil {
+		return false, err
+	}
+	return true, p.setSources(pl.tree.Root)
 }
 
 // judge says how a plan with problems left compares with what was before.

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
+	"os"
+	"path/filepath"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/load"
+	"github.com/etcdshift/etcdshift/rewrite/verify"
 	"github.com/etcdshift/etcdshift/rules"
 )
 
@@ -55,6 +58,47 @@ func (s *Sources) conflict(c edit.Conflict) edit.Finding {
 		Message: fmt.Sprintf("%s: not done here, since %s rewrites the same code", c.Lost.Message, c.Kept.Rule),
 		Advice:  "apply the plan and run etcdshift again",
 	}
+}
+
+// fix adds the change that go vet suggests, whose offsets count the file as
+// planned. It is not taken where the plan has changed the line.
+func (s *Sources) fix(root, name, rule string, f verify.Fix) (bool, error) {
+	before, ok := s.Before[name]
+	if !ok {
+		data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+		if err != nil {
+			return false, err
+		}
+		before, s.Before[name] = data, data
+	}
+	now, ok := s.After[name]
+	if !ok {
+		now = before
+	}
+	line := 1 + bytes.Count(now[:f.Start], []byte("\n"))
+	old := edit.OldLine(before, now, line)
+	text, at := lineAt(now, line)
+	oldText, oldAt := lineAt(before, old)
+	if !bytes.Equal(text, oldText) {
+		return false, nil
+	}
+	shift := oldAt - at
+	s.Changes = append(s.Changes, edit.Change{
+		Rule: rule, Message: f.Message, Line: old,
+		Edits: []edit.Edit{{File: name, Start: f.Start + shift, End: f.End + shift, New: f.New, Rule: rule}},
+	})
+	return true, nil
+}
+
+// lineAt returns a line, 1-based, and the offset at which it begins.
+func lineAt(data []byte, line int) (text []byte, start int) {
+	for l := range bytes.Lines(data) {
+		if line--; line == 0 {
+			return l, start
+		}
+		start += len(l)
+	}
+	return nil, start
 }
 
 // settle turns changes into the new bytes of files: edits, then imports, then

@@ -38,6 +38,9 @@ var All = []*Rule{
 
 	// Behaviour that changes without a compile error.
 
+	// What a raised go directive makes go vet refuse.
+	printfConstantFormat,
+
 	// Packages of others that do not survive the move.
 	prometheusLog,
 

@@ -115,6 +115,9 @@ func goldenCases(t *testing.T) []*golden {
 			t.Errorf("rule %s has no Before", r.ID)
 			continue
 		}
+		if r.Run == nil {
+			continue // made by go vet: cmd/etcdshift has a test
+		}
 		lines := atlas.Lines()
 		newest := slices.DeleteFunc(lines, func(l atlas.Line) bool { return !r.Applies(l) })
 		newest = newest[len(newest)-1:]

@@ -386,7 +386,7 @@ func Run(target Target, from string, pkg *Package, list []*Rule) Result {
 	}
 	idx, claimant := newIndex(pkg), claimant()
 	for _, r := range list {
-		if !r.Applies(target.Line) {
+		if r.Run == nil || !r.Applies(target.Line) {
 			continue
 		}
 		r.Run(&Pass{

@@ -59,7 +59,16 @@ type Rule struct {
 	Answers func(*atlas.Break) bool
 	// OptIn rules run only when --rules names them.
 	OptIn bool
-	Run   func(*Pass)
+	// Run looks at a package. A rule without it takes the fix that go vet
+	// suggests when it complains of the migrated code as Vet says.
+	Run func(*Pass)
+	Vet *Vet
+}
+
+// Vet names a complaint of go vet.
+type Vet struct {
+	Analyzer  string // such as "printf"
+	Complaint string // how the message begins
 }
 
 // Applies says whether the rule has anything to do for a target line.

@@ -64,6 +64,28 @@ type Request struct {
 	Configs  []Config
 }
 
+// flags are those of every go command of a check.
+func (r Request) flags(c Config) []string {
+	flags := []string{"-mod=" + cmp.Or(r.Mod, "readonly")}
+	if r.ModFile != "" {
+		flags = append(flags, "-modfile="+r.ModFile)
+	}
+	if r.Overlay != "" {
+		flags = append(flags, "-overlay="+r.Overlay)
+	}
+	if len(c.Tags) > 0 {
+		flags = append(flags, "-tags="+strings.Join(c.Tags, ","))
+	}
+	return flags
+}
+
+func (r Request) original(file string) (string, bool) {
+	if r.Original == nil {
+		return "", false
+	}
+	return r.Original(file)
+}
+
 // Result is what a check found.
 type Result struct {
 	Problems []Problem
@@ -105,20 +127,8 @@ func (p Problem) key() string {
 func Run(ctx context.Context, req Request) (*Result, error) {
 	res := &Result{Broken: map[string]bool{}}
 	for _, c := range req.Configs {
-		r := req.Go
-		if len(c.Env) > 0 {
-			r = r.With(c.Env...)
-		}
-		flags := []string{"-mod=" + cmp.Or(req.Mod, "readonly")}
-		if req.ModFile != "" {
-			flags = append(flags, "-modfile="+req.ModFile)
-		}
-		if req.Overlay != "" {
-			flags = append(flags, "-overlay="+req.Overlay)
-		}
-		if len(c.Tags) > 0 {
-			flags = append(flags, "-tags="+strings.Join(c.Tags, ","))
-		}
+		r := req.Go.With(c.Env...)
+		flags := req.flags(c)
 		var found []Problem
 		steps := [][]string{{"build", "-o", os.DevNull}, {"vet"}, {"test"}}
 		for _, s := range steps[:req.Level] {
@@ -215,10 +225,8 @@ func (p *Problem) locate(req Request) {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(req.Dir, file)
 	}
-	if req.Original != nil {
-		if orig, ok := req.Original(file); ok {
-			file = orig
-		}
+	if orig, ok := req.original(file); ok {
+		file = orig
 	}
 	if rel, err := filepath.Rel(req.Dir, file); err == nil && filepath.IsLocal(rel) {
 		file = rel
