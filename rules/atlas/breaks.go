@@ -88,8 +88,10 @@ func (b *Break) From(release string, line Line) (c Class, ok bool) {
 // for the newest.
 func around(release string) (older, newer string) {
 	v := "v" + strings.TrimSuffix(strings.TrimPrefix(release, "v"), "+incompatible")
-	ls := labels()
-	for _, l := range ls {
+	if !semver.IsValid(v) {
+		return "", ""
+	}
+	for _, l := range labels() {
 		if semver.Prerelease("v"+l) != "" && semver.Prerelease(v) == "" {
 			continue
 		}

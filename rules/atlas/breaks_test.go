@@ -122,6 +122,8 @@ func TestReleasesAroundAVersion(t *testing.T) {
 		{"v3.5.0", "3.5.35", "3.5.35"},
 		{"v3.6.2", "3.6.16", "3.6.16"},
 		{"v3.8.0", "3.7.3", "3.7.3"},
+		{"", "", ""},
+		{"latest", "", ""},
 	} {
 		if older, newer := around(c.version); older != c.older || newer != c.newer {
 			t.Errorf("around(%s) = %s, %s; want %s, %s", c.version, older, newer, c.older, c.newer)
@@ -168,6 +170,7 @@ func TestMethodsToWriteForFakes(t *testing.T) {
 	for _, c := range []struct{ pkg, iface, from, to, added, changed string }{
 		{"clientv3", "KV", "3.4.31", "3.6", "", ""},
 		{"clientv3", "KV", "3.4.31", "3.7", "GetStream", ""},
+		{"clientv3", "KV", "v3.4.13", "v3.7.1", "GetStream", ""},
 		{"clientv3", "Lease", "3.2.32", "3.5", "Leases", ""},
 		{"clientv3", "Cluster", "3.3.27", "3.6", "MemberAddAsLearner MemberPromote", "MemberList"},
 		{"clientv3", "Maintenance", "3.4.31", "3.6", "Downgrade SnapshotWithVersion", ""},

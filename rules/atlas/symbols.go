@@ -44,16 +44,16 @@ var labels = sync.OnceValue(func() []string {
 // commits between 3.4 and 3.5.
 func SourceReleases() []string { return slices.Clone(labels()) }
 
-// releaseBit is the bit of a release, named by a label ("3.4.31", "v3.6.16") or by
-// a target line ("3.6"); 0 when the atlas does not have it.
+// releaseBit is the bit of a release ("3.4.31", "v3.6.16"), or of the newest
+// release of a target line ("3.6"). For a release that the atlas did not read it
+// is that of the nearest older one of the same minor, or else newer; 0 for what is
+// no release.
 func releaseBit(release string) uint32 {
-	r := strings.TrimSuffix(strings.TrimPrefix(release, "v"), "+incompatible")
-	for _, l := range Lines() {
-		if r == string(l) {
-			r = strings.TrimPrefix(Newest(l), "v")
-		}
+	if i := Line(release).index(); i >= 0 {
+		release = Newest(Line(release))
 	}
-	if i := slices.Index(labels(), r); i >= 0 {
+	older, _ := around(release)
+	if i := slices.Index(labels(), older); i >= 0 {
 		return 1 << i
 	}
 	return 0
@@ -78,7 +78,9 @@ func parseMask(s string) uint32 {
 }
 
 // A Symbol is an exported symbol of a package in one release. Members are named
-// with their type: "Config.Endpoints", "KV.Get".
+// with their type: "Config.Endpoints", "KV.Get"; those that a type takes from what
+// it embeds are there, too, but for types outside etcd (sync.Mutex,
+// grpc.ServerStream).
 type Symbol struct {
 	Pkg, Name string
 	// Sig is the declaration, types of the package itself without qualifier:
