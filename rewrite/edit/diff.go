@@ -45,8 +45,8 @@ const contextLines = 3
 // repository with SHA-256 ids, git takes the rest of the diff only).
 //
 // git reads the paths of a diff from the top of the work tree, even when it
-// runs in a folder below; a root that is such a folder goes in front of each
-// path, or into "git apply --directory".
+// runs in a folder below, and does not follow links; journal.ForGit makes the
+// paths such.
 func Diff(changes []FileChange) string {
 	sorted := slices.Clone(changes)
 	slices.SortStableFunc(sorted, func(a, b FileChange) int { return strings.Compare(a.Path, b.Path) })

@@ -29,6 +29,7 @@ const (
 	committed state = "committed" // to be finished, whatever happens
 	undone    state = "undone"    // to be taken back, since it could not be finished
 	done      state = "done"
+	over      state = "over" // done, and about to go together with the run that it took back
 )
 
 // content is what a file holds on one side of a run.
@@ -119,9 +120,9 @@ func (p place) state(name string) (state, error) {
 	return state(data), err
 }
 
-// open reads an entry. It returns nil if the run was killed before it had
-// written what it was about to do.
-func (p place) open(name string) (*entry, error) {
+// load reads the manifest of an entry. It returns nil if the run was killed
+// before it had written what it was about to do.
+func (p place) load(name string) (*entry, error) {
 	e := &entry{name: name, dir: filepath.Join(p.dir, name)}
 	data, err := os.ReadFile(filepath.Join(e.dir, "manifest"))
 	if missing(err) {
@@ -136,11 +137,13 @@ func (p place) open(name string) (*entry, error) {
 	if e.Version != formatVersion {
 		return nil, p.wrap(fmt.Errorf("%s was written by another version of etcdshift; use that one", name))
 	}
-	e.tree, err = os.OpenRoot(filepath.Join(p.base, filepath.FromSlash(e.Root)))
-	if err != nil {
-		return nil, p.wrap(fmt.Errorf("%s: %w", name, err))
-	}
 	return e, nil
+}
+
+// open opens the tree that the run was in.
+func (e *entry) open(p place) (err error) {
+	e.tree, err = os.OpenRoot(filepath.Join(p.base, filepath.FromSlash(e.Root)))
+	return err
 }
 
 func (e *entry) close() {
@@ -165,7 +168,7 @@ func (p place) create(m manifest) (*entry, error) {
 	m.Version, m.Root = formatVersion, p.rel()
 	e := &entry{manifest: m, name: fmt.Sprintf("%06d", next)}
 	e.dir = filepath.Join(p.dir, e.name)
-	if e.tree, err = os.OpenRoot(p.root); err != nil {
+	if err := e.open(p); err != nil {
 		return nil, err
 	}
 	err = step("mkdir", e.dir)

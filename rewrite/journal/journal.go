@@ -355,7 +355,7 @@ func (p place) run(m manifest, before, after func(i int) (io.ReadCloser, error))
 		if s, serr := p.state(e.name); serr == nil && s != preparing {
 			return p.takeBack(e, err)
 		}
-		if rerr := errors.Join(e.removeTemps(), e.remove()); rerr != nil {
+		if rerr := e.abandon(); rerr != nil {
 			return errors.Join(explain(err), leftover(rerr))
 		}
 		return explain(err)
@@ -368,6 +368,14 @@ func (p place) run(m manifest, before, after func(i int) (io.ReadCloser, error))
 		return leftover(err)
 	}
 	return nil
+}
+
+// abandon ends a run that was not committed.
+func (e *entry) abandon() error {
+	if err := e.removeTemps(); err != nil {
+		return err
+	}
+	return e.remove()
 }
 
 // takeBack restores the tree after a committed run failed because of cause,
@@ -389,11 +397,11 @@ func (p place) takeBack(e *entry, cause error) error {
 // finish marks a run as done. A run that took back another one goes away
 // together with that.
 func (p place) finish(e *entry) error {
-	if err := e.setState(done); err != nil {
-		return err
-	}
 	if e.Undoes == "" {
-		return nil
+		return e.setState(done)
+	}
+	if err := e.setState(over); err != nil {
+		return err
 	}
 	other := &entry{dir: filepath.Join(p.dir, e.Undoes)}
 	return errors.Join(other.remove(), e.remove())
@@ -453,15 +461,6 @@ func Recover(root string) (Outcome, error) {
 		}
 		busy = busy || s != done
 	}
-	if !busy && len(names) > 0 {
-		// An undo that was killed at its very end leaves two finished runs.
-		last, err := p.open(names[len(names)-1])
-		if err != nil {
-			return Outcome{}, err
-		}
-		defer last.close()
-		busy = last == nil || last.Undoes != ""
-	}
 	if !busy {
 		return Outcome{}, nil
 	}
@@ -502,7 +501,10 @@ func (p place) recoverEntry(name string) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, p.wrap(err)
 	}
-	e, err := p.open(name)
+	if s == done {
+		return Outcome{}, nil
+	}
+	e, err := p.load(name)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -510,18 +512,20 @@ func (p place) recoverEntry(name string) (Outcome, error) {
 		e = &entry{dir: filepath.Join(p.dir, name)}
 		return Outcome{}, e.remove()
 	}
+	if err := e.open(p); missing(err) { // somebody removed the whole tree
+		return Outcome{}, e.remove()
+	} else if err != nil {
+		return Outcome{}, p.wrap(err)
+	}
 	defer e.close()
 	out := Outcome{Meta: e.Meta, Undo: e.Undoes != "", Files: len(e.Files)}
 	switch s {
-	case done:
-		if e.Undoes == "" {
-			return Outcome{}, nil
-		}
+	case over:
 		out.Action = Finished
 		return out, p.finish(e)
 	case preparing:
 		out.Action = RolledBack
-		return out, errors.Join(e.removeTemps(), e.remove())
+		return out, e.abandon()
 	case committed:
 		err := e.forward(func(*file) error { return nil })
 		if err == nil {
@@ -625,7 +629,7 @@ func (p place) last() (*entry, error) {
 	}
 	var elsewhere []string
 	for _, name := range slices.Backward(names) {
-		e, err := p.open(name)
+		e, err := p.load(name)
 		if err != nil {
 			return nil, err
 		}
@@ -633,9 +637,8 @@ func (p place) last() (*entry, error) {
 			continue
 		}
 		if e.Root == p.rel() {
-			return e, nil
+			return e, e.open(p)
 		}
-		e.close()
 		elsewhere = append(elsewhere, filepath.Join(p.base, filepath.FromSlash(e.Root)))
 	}
 	nothing := &Error{Err: ErrNothingToUndo}

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package journal
 
 import (
@@ -6,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -363,6 +366,7 @@ func TestApplyRefusesAndWritesNothing(t *testing.T) {
 		{name: "file in the place of a folder", change: edit.FileChange{Path: "main.go/x", After: b("y\n")}, want: ErrNotFile},
 		{name: "pipe", arrange: func(t *testing.T, dir string) { syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o644) },
 			change: edit.FileChange{Path: "pipe", Before: b(""), After: b("y\n")}, want: ErrNotFile},
+		{name: "name that is not UTF-8", change: edit.FileChange{Path: "a\xff", After: b("y\n")}, want: ErrNotFile},
 		{name: "read-only file", arrange: func(t *testing.T, dir string) { os.Chmod(filepath.Join(dir, "main.go"), 0o444) },
 			change: edit.FileChange{Path: "main.go", Before: b("package main\r\n"), After: b("y\n")}, want: ErrReadOnly},
 		{name: "read-only file is deleted", arrange: func(t *testing.T, dir string) { os.Chmod(filepath.Join(dir, "main.go"), 0o555) },
@@ -454,24 +458,29 @@ func TestErrorNamesAllFilesThatChanged(t *testing.T) {
 	}
 }
 
-func TestResolveNamesTheFilesBehindLinks(t *testing.T) {
-	dir := sampleTree(t)
-	x := []byte("package linked\n")
-	got, err := Resolve(dir, []edit.FileChange{
-		{Path: "link.go", Before: x, After: []byte{}},
-		{Path: "real/linked.go", Before: x, After: []byte{}},
-		{Path: "via/new/new.go", After: []byte{}},
-		{Path: "main.go", Before: x, After: []byte{}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var paths []string
-	for _, c := range got {
-		paths = append(paths, c.Path)
-	}
-	if want := []string{"real/linked.go", "real/new/new.go", "main.go"}; !slices.Equal(paths, want) {
-		t.Errorf("got %q, want %q", paths, want)
+// The diff of a root below the top of the work tree, with links in it, is one
+// that git apply takes, at the top and in the root.
+func TestForGitNamesWhatGitApplyWrites(t *testing.T) {
+	for _, in := range []string{".", "svc"} {
+		dir := t.TempDir()
+		git(t, dir, "init", "-q")
+		svc := filepath.Join(dir, "svc")
+		fillTree(t, svc)
+		git(t, dir, "add", "-A")
+		changes := sampleChanges()
+		changes = append(changes, edit.FileChange{Path: "real/linked.go", Before: []byte("package linked\n"), After: []byte("package relinked\n")})
+		forGit, err := ForGit(svc, changes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff := filepath.Join(t.TempDir(), "diff")
+		write(t, diff, edit.Diff(forGit), 0o644)
+		was := snapshot(t, svc)
+		git(t, filepath.Join(dir, in), "apply", diff)
+		want := sampleAfter(was) // but for modes, of which git keeps one bit
+		want["main.go"] = strings.Replace(want["main.go"], "-rw-rw-r--", "-rw-r--r--", 1)
+		want["private"] = strings.Replace(want["private"], "-rw-------", "-rw-r--r--", 1)
+		same(t, snapshot(t, svc), want)
 	}
 }
 
@@ -752,6 +761,138 @@ func TestBadRoots(t *testing.T) {
 		}
 		if _, err := Undo(root); err == nil {
 			t.Errorf("%s: no error", root)
+		}
+	}
+}
+
+// A folder of the work tree that is gone takes its runs along.
+func TestRunsOfARemovedFolderAreForgotten(t *testing.T) {
+	dir := sampleTree(t)
+	was := snapshot(t, dir)
+	mustApply(t, dir, sampleChanges())
+	svc := filepath.Join(dir, "svc")
+	change := []edit.FileChange{{Path: "a", After: []byte("a")}}
+	if err := os.Mkdir(svc, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mustApply(t, svc, change)
+	change[0].Before, change[0].After = []byte("a"), []byte("b")
+	step = func(what, path string) error {
+		if what == "state committed" || what == "remove" { // nor can it be rolled back
+			return errors.New("no")
+		}
+		return nil
+	}
+	err := Apply(svc, change, meta)
+	step = func(string, string) error { return nil }
+	if err == nil || !strings.Contains(err.Error(), "the next command here carries on") {
+		t.Fatalf("got %v", err)
+	}
+	if err := os.RemoveAll(svc); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := Recover(dir); err != nil || out.Action != Nothing {
+		t.Errorf("%v, %v", out, err)
+	}
+	if _, err := Undo(dir); err != nil {
+		t.Fatal(err)
+	}
+	same(t, snapshot(t, dir), was)
+}
+
+// Random trees and changes of them, in every order of files and folders.
+func TestUndoTakesRandomRunsBack(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 30 {
+		dir := t.TempDir()
+		now := map[string]string{} // content by path
+		set := func(name, content string) bool {
+			// A file cannot be where a folder is, nor the reverse.
+			for other := range now {
+				if strings.HasPrefix(other, name+"/") || strings.HasPrefix(name, other+"/") {
+					return false
+				}
+			}
+			now[name] = content
+			return true
+		}
+		name := func() string {
+			parts := make([]string, 1+r.IntN(3))
+			for i := range parts {
+				parts[i] = string(rune('a' + r.IntN(3)))
+			}
+			return strings.Join(parts, "/")
+		}
+		for range r.IntN(8) {
+			set(name(), fmt.Sprint(r.IntN(3)))
+		}
+		for name, content := range now {
+			write(t, filepath.Join(dir, name), content, fs.FileMode(0o600+r.IntN(0o200)))
+		}
+		if r.IntN(2) == 0 { // an empty folder stays
+			if err := os.MkdirAll(filepath.Join(dir, "z/z"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var snaps []map[string]string
+		for range 3 {
+			s := snapshot(t, dir)
+			maps.DeleteFunc(s, func(name, _ string) bool { return strings.HasPrefix(name, ".etcdshift") })
+			snaps = append(snaps, s)
+			was := maps.Clone(now)
+			for range 1 + r.IntN(6) {
+				if n := name(); r.IntN(2) == 0 {
+					delete(now, n)
+				} else {
+					set(n, fmt.Sprint(r.IntN(3)))
+				}
+			}
+			var changes []edit.FileChange
+			for name, content := range was {
+				c := edit.FileChange{Path: name, Before: []byte(content)}
+				if content, ok := now[name]; ok {
+					c.After = []byte(content)
+				}
+				changes = append(changes, c)
+			}
+			for name, content := range now {
+				if _, ok := was[name]; !ok {
+					changes = append(changes, edit.FileChange{Path: name, After: []byte(content)})
+				}
+			}
+			r.Shuffle(len(changes), func(i, j int) { changes[i], changes[j] = changes[j], changes[i] })
+			changes = slices.DeleteFunc(changes, edit.FileChange.Empty)
+			if len(changes) == 0 {
+				snaps = snaps[:len(snaps)-1]
+				continue
+			}
+			if err := Apply(dir, changes, meta); err != nil {
+				t.Fatalf("tree %d: %v", i, err)
+			}
+			for name, content := range now {
+				if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != content {
+					t.Fatalf("tree %d: %s: %q, %v", i, name, got, err)
+				}
+			}
+			for name := range was {
+				if _, ok := now[name]; ok {
+					continue
+				}
+				if info, err := os.Lstat(filepath.Join(dir, name)); err == nil && !info.IsDir() {
+					t.Fatalf("tree %d: %s is left", i, name)
+				}
+			}
+		}
+		for _, want := range slices.Backward(snaps) {
+			if _, err := Undo(dir); err != nil {
+				t.Fatalf("tree %d: %v", i, err)
+			}
+			s := snapshot(t, dir)
+			maps.DeleteFunc(s, func(name, _ string) bool { return strings.HasPrefix(name, ".etcdshift") })
+			same(t, s, want)
+		}
+		if t.Failed() {
+			t.Fatalf("tree %d", i)
 		}
 	}
 }

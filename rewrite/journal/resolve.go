@@ -8,15 +8,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
 
-// Resolve returns the changes with each path that leads through symbolic
-// links replaced by that of the file itself, which is the one that Apply
-// writes and that "git apply" wants to see. Files that two paths lead to
-// come once. Errors are those of Apply.
-func Resolve(root string, changes []edit.FileChange) ([]edit.FileChange, error) {
+// ForGit returns the changes with the paths that "git apply" has to see in
+// their diff: from the top of the work tree, which root may be a folder of,
+// and of the files themselves where symbolic links lead to them. A file that
+// two paths lead to comes once. Errors are those of Apply.
+func ForGit(root string, changes []edit.FileChange) ([]edit.FileChange, error) {
 	p, err := find(root)
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func Resolve(root string, changes []edit.FileChange) ([]edit.FileChange, error) 
 	var out []edit.FileChange
 	for _, t := range targets {
 		c := t.FileChange
-		c.Path = t.real
+		c.Path = path.Join(p.rel(), t.real)
 		out = append(out, c)
 	}
 	return out, nil
@@ -113,6 +114,9 @@ func (r *resolver) resolve(c edit.FileChange) (target, *Error) {
 		t.info = info
 	default:
 		t.info = info
+	}
+	if !utf8.ValidString(c.Path) || !utf8.ValidString(t.real) {
+		return bar(ErrNotFile, "its name is not UTF-8, which the journal could not keep")
 	}
 	if ours(t.real) {
 		return bar(ErrEscapes, "it is in a folder of git or etcdshift")
