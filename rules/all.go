@@ -7,6 +7,7 @@ var All = []*Rule{
 
 	// Configuration of clients and of embedded servers.
 	tlsInfoCAFile,
+	embedConfig,
 	clientv3SetLogger,
 	grpcInsecure,
 	grpcBalancerName,

@@ -629,3 +629,65 @@ func (p *Pass) untyped(pkg, name string) []Ref {
 	}
 	return out
 }
+
+// fieldUse is one mention of a struct's field.
+type fieldUse struct {
+	Ref
+	kv     *ast.KeyValueExpr // as a key of lit
+	lit    *ast.CompositeLit
+	assign *ast.AssignStmt  // as a left side, Lhs[i]
+	value  ast.Expr         // what it is set to; nil when it is read or several values are assigned at once
+	alone  bool             // assign stands in a block and sets nothing else
+	expr   ast.Expr         // the selector, or the key
+	cursor inspector.Cursor // at expr
+}
+
+// read says whether the mention takes the field's value.
+func (u fieldUse) read() bool { return u.kv == nil && u.assign == nil && !u.addressed() }
+
+func (u fieldUse) addressed() bool {
+	n, ok := u.cursor.Parent().Node().(*ast.UnaryExpr)
+	return ok && n.Op == token.AND
+}
+
+// base returns the source of the struct whose field is named by a selector.
+func (u fieldUse) base() string {
+	if sel := u.Selector(); sel != nil {
+		return u.File.Text(sel.X)
+	}
+	return ""
+}
+
+func useOf(r Ref) fieldUse {
+	u := fieldUse{Ref: r}
+	u.expr, u.cursor = r.Expr()
+	if kv, ok := r.Cursor.Parent().Node().(*ast.KeyValueExpr); ok && kv.Key == r.Ident {
+		if lit, ok := r.Cursor.Parent().Parent().Node().(*ast.CompositeLit); ok {
+			u.kv, u.lit, u.value = kv, lit, kv.Value
+			return u
+		}
+	}
+	as, i := assignment(u.cursor)
+	if as == nil {
+		return u
+	}
+	u.assign = as
+	if len(as.Lhs) == len(as.Rhs) && as.Tok == token.ASSIGN {
+		u.value = as.Rhs[i]
+	}
+	sc, ok := statement(u.cursor)
+	u.alone = ok && sc.Node() == as && len(as.Lhs) == 1 && u.value != nil
+	return u
+}
+
+// drop removes the setting of a field.
+func (u fieldUse) drop(c Change) {
+	if u.kv != nil {
+		c.remove(u.File, u.lit.Elts, slices.Index(u.lit.Elts, ast.Expr(u.kv)))
+	} else {
+		c.removeStmt(u.File, u.assign)
+	}
+}
+
+// settable says whether the field is set where drop can remove it.
+func (u fieldUse) settable() bool { return u.kv != nil || u.alone }

@@ -505,6 +505,9 @@ func gitApply(t *testing.T, cases []*golden, results map[*golden]map[atlas.Line]
 				}
 			}
 		}
+		if len(changes) == 0 {
+			continue
+		}
 		w.write(t, "plan.diff", []byte(edit.Diff(changes)))
 		git("apply", "--check", "plan.diff")
 		git("apply", "plan.diff")
