@@ -71,7 +71,6 @@ func start(u url.URL, dir string) (*embed.Etcd, error) {
 	Claims: []string{
 		"embed.Config.*", "embed.DefaultEnableV2", "embed.DefaultExperimentalTxnModeWriteWithSharedBuffer", "embed.Etcd.Peers",
 		"embed.ExperimentalDistributedTracing*", "embed.NewZapCoreLoggerBuilder", "embed.SetFeatureGatesFromExperimentalFlags", "embed.SetupGrpcLoggingForTest",
-		"pkg/cors.*",
 	},
 	Run: runEmbedConfig,
 }
@@ -139,7 +138,7 @@ var embedGone = []struct {
 
 func runEmbedConfig(p *Pass) {
 	p.embedUntyped()
-	if len(p.RefsTo("embed")) == 0 && len(p.RefsTo("pkg/cors")) == 0 {
+	if len(p.RefsTo("embed")) == 0 {
 		return
 	}
 	for _, x := range embedRenames {
@@ -190,10 +189,6 @@ func runEmbedConfig(p *Pass) {
 	p.embedLogging()
 	p.embedRetention()
 	p.embedReceivers()
-	for _, r := range p.RefsTo("pkg/cors") {
-		p.Report(r.File, r.Ident, edit.Manual, "package pkg/cors is gone: "+r.Symbol.Name+" has no successor",
-			"an embedded etcd takes its origins in embed.Config.CORS; a handler of your own needs its own middleware")
-	}
 	if p.FromBefore("v3.2.0") {
 		for _, r := range p.Refs("embed", "Etcd.Peers") {
 			p.Report(r.File, r.Ident, edit.Manual, "the elements of Etcd.Peers are no longer net.Listener but embed one", "use the embedded field: e.Peers[i].Listener")
