@@ -57,8 +57,8 @@ type compiled struct {
 	must []string // of each pattern, a text without which it cannot match
 }
 
-// literal returns the longest text that every match of a pattern contains. It
-// lets most patterns be passed over in a log of many megabytes.
+// literal returns the longest text that every match of a pattern contains. In a
+// log of many megabytes it is searched for first.
 func literal(re *regexp.Regexp) string {
 	tree, err := syntax.Parse(re.String(), syntax.Perl)
 	if err != nil {
@@ -103,15 +103,15 @@ func Explain(log io.Reader) ([]Diagnosis, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read log: %w", err)
 	}
-	text := decode(b)
-	ds := explain(read(text))
+	lines := split(decode(b))
+	ds := explain(read(lines))
 	// Of several readings the one whose facts are whole is right: a line that
 	// is broken in the middle of a name loses facts, and so do two lines that
 	// are joined wrongly.
-	if other := explain(unfold(text)); worth(other) > worth(ds) {
+	if other := explain(unfold(lines)); worth(other) > worth(ds) {
 		ds = other
 	}
-	if p, likely := unwrap(text); p != nil && (likely || len(ds) == 0) {
+	if p, likely := unwrap(lines); p != nil && (likely || len(ds) == 0) {
 		if other := explain(p); worth(other) > worth(ds) {
 			ds = other
 		}
@@ -202,10 +202,7 @@ func explain(p *page) []Diagnosis {
 	var taken [][2]int
 	for _, k := range compileAll() {
 		for i, re := range k.res {
-			if !strings.Contains(p.text, k.must[i]) {
-				continue
-			}
-			for _, loc := range re.FindAllStringSubmatchIndex(p.text, -1) {
+			for _, loc := range p.matches(re, k.must[i]) {
 				if slices.ContainsFunc(taken, func(t [2]int) bool { return loc[0] < t[1] && t[0] < loc[1] }) {
 					continue
 				}
@@ -236,19 +233,88 @@ func explain(p *page) []Diagnosis {
 	return out
 }
 
+// reachOf is how far from its literal a match may start or end. The longest
+// texts, a list of what vendor/ lacks, are cut there, which no fact depends on.
+const reachOf = 8 << 10
+
+// matches returns what FindAllStringSubmatchIndex would, by looking only where
+// the pattern's literal is.
+func (p *page) matches(re *regexp.Regexp, must string) [][]int {
+	var all [][]int
+	for at := 0; at < len(p.text); {
+		i := strings.Index(p.text[at:], must)
+		if i < 0 {
+			break
+		}
+		// A window starts and ends with lines, or ^ and $ would match inside
+		// one, and takes in the windows that it touches.
+		from := at
+		if f := at + i - reachOf; f > at {
+			from = p.start[p.line(f)]
+		}
+		to := at + i
+		for {
+			end := min(len(p.text), to+len(must)+reachOf)
+			j := strings.LastIndex(p.text[to+len(must):end], must)
+			if j < 0 {
+				to = end
+				break
+			}
+			to += len(must) + j
+		}
+		if l := p.line(to); l+1 < len(p.start) && to > p.start[l] {
+			to = p.start[l+1]
+		}
+		for _, loc := range re.FindAllStringSubmatchIndex(p.text[from:to], -1) {
+			for j := range loc {
+				if loc[j] >= 0 {
+					loc[j] += from
+				}
+			}
+			all = append(all, loc)
+		}
+		at = to
+	}
+	return all
+}
+
 // trim drops repetitions: a build prints an error once for each package that
-// meets it.
+// meets it. What is said of one module is put together.
 func trim(es []Evidence) []Evidence {
+	most, mostLines := 8, 4
+	if len(es) > 0 && !slices.ContainsFunc(es, func(e Evidence) bool {
+		return e.Module == "" || e.File != "" || e.Module != es[0].Module || e.Version != es[0].Version
+	}) {
+		most = 3 // all of one module: more tells no more
+	}
 	seen := map[string]bool{}
 	var out []Evidence
+	more := map[int]int{} // lines left out, by index of out
+next:
 	for _, e := range es {
-		key := strings.Join(e.Text, "\n")
-		if !seen[key] {
-			seen[key] = true
-			out = append(out, e)
+		key := fmt.Sprint(e.File, e.Line, e.Chain, e.Text)
+		if seen[key] {
+			continue
 		}
+		seen[key] = true
+		for i := range out {
+			o := &out[i]
+			if e.Module == "" || len(e.Text) == 0 || e.File != "" || o.File != "" || e.Module != o.Module || e.Version != o.Version || !slices.Equal(e.Chain, o.Chain) {
+				continue
+			}
+			if len(o.Text) < mostLines {
+				o.Text = append(o.Text, e.Text...)
+			} else {
+				more[i]++
+			}
+			continue next
+		}
+		e.Text = slices.Clone(e.Text)
+		out = append(out, e)
 	}
-	const most = 8
+	for i, n := range more {
+		out[i].Text = append(out[i].Text, fmt.Sprintf("and %d more like these", n))
+	}
 	if len(out) > most {
 		out = append(out[:most:most], Evidence{Text: []string{fmt.Sprintf("and %d more like these", len(out)-most)}})
 	}

@@ -212,12 +212,44 @@ func TestExplainReadsLogsAsPeoplePasteThem(t *testing.T) {
 	}
 }
 
+func TestEachPatternHasALiteralToSearchFor(t *testing.T) {
+	for _, k := range compileAll() {
+		for i, must := range k.must {
+			if len(must) < 4 {
+				t.Errorf("%s: %q is all that is certain of\n\t%s", k.id, must, k.like[i])
+			}
+		}
+	}
+}
+
+func TestExplainFindsATextInABigLog(t *testing.T) {
+	var log strings.Builder
+	boring := strings.Repeat("2024-05-01T12:34:56Z go: downloading example.com/module v1.0.0\n", 2000)
+	for _, s := range samples(t) {
+		log.WriteString(boring[:len(boring)/10] + s.log)
+	}
+	log.WriteString(boring)
+	ds, err := Explain(strings.NewReader(log.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, d := range ds {
+		found[d.ID] = true
+	}
+	for _, k := range texts {
+		if !found[k.id] {
+			t.Errorf("%s is not found", k.id)
+		}
+	}
+}
+
 func TestEachPatternHasASample(t *testing.T) {
 	ss := samples(t)
 	for _, k := range compileAll() {
 		for i, re := range k.res {
 			if !slices.ContainsFunc(ss, func(s sample) bool {
-				return slices.Contains(s.want, k.id) && re.MatchString(read(s.log).text)
+				return slices.Contains(s.want, k.id) && re.MatchString(read(split(s.log)).text)
 			}) {
 				t.Errorf("%s: no sample is matched by\n\t%s", k.id, k.like[i])
 			}

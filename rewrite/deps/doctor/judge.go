@@ -436,6 +436,10 @@ func (e *examination) genproto(u *unit, grpc *listed) {
 		d.ID, d.Title = "genproto-ambiguous", "genproto is in the build whole and in parts"
 		d.Evidence = append(d.Evidence, chain(rpc))
 		d.Cause = "up to May 2023 google.golang.org/genproto held the packages that are modules of their own since. Both in one build list make every import of them ambiguous"
+		if u.tidied != nil {
+			d.Severity = Note
+			d.Cause += "; so far nothing imports them"
+		}
 	case grpc != nil && semver.Compare(grpc.effective(), "v1.55.0") >= 0 && semver.Compare(whole.effective(), "v0.0.0-20200401000000") < 0:
 		d.ID, d.Title, d.Severity = "genproto-too-old", "genproto is older than the protobuf of gRPC", Error
 		d.Evidence = append(d.Evidence, chain(grpc))

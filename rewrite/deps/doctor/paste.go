@@ -114,7 +114,10 @@ var entities = strings.NewReplacer("&quot;", `"`, "&#34;", `"`, "&#39;", "'", "&
 // split returns the lines of a log without colours and carriage returns; what
 // a progress line was overwritten with is what stays of it.
 func split(log string) []string {
-	log = entities.Replace(escape.ReplaceAllString(log, ""))
+	if strings.ContainsAny(log, "\x1b\x08\x0e\x0f") {
+		log = escape.ReplaceAllString(log, "")
+	}
+	log = entities.Replace(log)
 	lines := strings.Split(strings.ReplaceAll(strings.TrimRight(log, "\r"), "\r\n", "\n"), "\n")
 	for i, l := range lines {
 		l = gitlab.ReplaceAllString(l, "")
@@ -143,9 +146,8 @@ func newPage(lines []string, orig []int) *page {
 	return p
 }
 
-// read cleans a log.
-func read(log string) *page {
-	lines := split(log)
+// read cleans the lines of a log.
+func read(lines []string) *page {
 	orig := make([]int, len(lines))
 	for i := range orig {
 		orig[i] = i + 1
@@ -156,10 +158,10 @@ func read(log string) *page {
 // unfold cleans a log in which long lines go on, indented, in the next. The go
 // command indents lines too, but nothing is lost when those are joined by a
 // space.
-func unfold(log string) *page {
+func unfold(lines []string) *page {
 	var joined []string
 	var orig []int
-	for i, l := range split(log) {
+	for i, l := range lines {
 		if t := strings.TrimSpace(l); t != "" && len(joined) > 0 && strings.TrimSpace(joined[len(joined)-1]) != "" && (l[0] == ' ' || l[0] == '\t') {
 			joined[len(joined)-1] += " " + t
 			continue
@@ -172,8 +174,7 @@ func unfold(log string) *page {
 // unwrap cleans a log whose lines a terminal broke at its right margin, in the
 // middle of words: a line as wide as the widest goes on in the next. It is
 // likely that this was done if several are, or if that is a width of terminals.
-func unwrap(log string) (p *page, likely bool) {
-	lines := split(log)
+func unwrap(lines []string) (p *page, likely bool) {
 	width := 0
 	for _, l := range lines {
 		width = max(width, utf8.RuneCountInString(l))

@@ -368,7 +368,8 @@ var texts = []known{
 		id: "version-without-v", severity: Error,
 		title: "{version} is no version: versions start with v",
 		like: []string{
-			`(?P<module>go\.etcd\.io/etcd(?:/<PATH>)?|google\.golang\.org/grpc)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:reading \S+: \d\d\d|invalid version|unknown revision)`,
+			`(?P<module>go\.etcd\.io/etcd(?:/<PATH>)?)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:reading \S+: \d\d\d|invalid version|unknown revision)`,
+			`(?P<module>google\.golang\.org/grpc)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:reading \S+: \d\d\d|invalid version|unknown revision)`,
 		},
 		cause: "the go command took {version} for the name of a branch or commit",
 		fix:   []string{"go get {module}@v{version}"},
@@ -431,7 +432,8 @@ var texts = []known{
 		like: []string{
 			`(?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?): module (?P<module><PATH>)@\S+ found(?: \((?P<version><VER>)[^)\n]*\))?, but does not contain package (?:<PATH>)`,
 			`module (?P<module>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?)@(?:\S+) found(?: \((?P<version><VER>)[^)\n]*\))?, but does not contain package (?P<pkg><PATH>)`,
-			`(?:<SRC> )?(?:no required module provides package|cannot find module providing package) "?(?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?)"?(?:[:;]|\s*$)`,
+			`(?:<SRC> )?no required module provides package (?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?)(?:[:;]|\s*$)`,
+			`(?:<SRC> )?cannot find module providing package (?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?)(?:[:;]|\s*$)`,
 		},
 		mind:  home,
 		cause: "{gone|the package is not there in the version that the build has}",
@@ -581,8 +583,10 @@ var texts = []known{
 		title: "vendor/ does not fit go.mod",
 		like: []string{
 			`inconsistent vendoring in [^\n]*:(?: (?P<module><PATH>)@(?P<version><VER>): [^\n]*)?(?:\n[^\n]+)*`,
-			`(?P<module><PATH>)@(?P<version><VER>): is (?:explicitly required in go\.mod|marked as explicit in vendor/modules\.txt|replaced in go\.mod|marked as replaced in vendor/modules\.txt)[^\n]*`,
-			`(?P<module><PATH>): is (?:replaced in go\.mod|marked as replaced in vendor/modules\.txt|explicitly required)[^\n]*`,
+			`(?P<module><PATH>)@(?P<version><VER>): is (?:explicitly required|replaced) in go\.mod, but not marked [^\n]*`,
+			`(?P<module><PATH>)@(?P<version><VER>): is marked as (?:explicit|replaced) in vendor/modules\.txt[^\n]*`,
+			`(?P<module><PATH>): is (?:explicitly required|replaced) in go\.mod, but not marked [^\n]*`,
+			`(?P<module><PATH>): is marked as (?:explicit|replaced) in vendor/modules\.txt[^\n]*`,
 		},
 		cause: "go.mod was changed after vendor/ was made (or vendor/ is not made by go mod vendor at all); from `go 1.14` on in go.mod, the go command uses vendor/ by itself and checks it",
 		fix:   []string{tidy, "go mod vendor", "# in a workspace:", "go work sync && go work vendor"},
