@@ -70,6 +70,9 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 			return err
 		}
 	}
+	if err := pl.generations(ctx, m, res, req, after); err != nil {
+		return err
+	}
 	if len(after.Problems) == 0 {
 		rm.Status = report.Proved
 		return nil
@@ -87,6 +90,25 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	for _, pr := range rm.Proof.Known {
 		if pr.Tool == "build" {
 			pl.cover(p, m, pr, edit.Note, "this was there before")
+		}
+	}
+	return nil
+}
+
+// generations adds a problem for every program that would link two
+// generations of etcd's messages: it builds, and panics before main.
+func (pl *planner) generations(ctx context.Context, m *module, res *deps.Result, req verify.Request, after *verify.Result) error {
+	for _, c := range req.Configs {
+		var flags []string
+		if len(c.Tags) > 0 {
+			flags = append(flags, "-tags="+strings.Join(c.Tags, ","))
+		}
+		clashes, err := deps.Generations(ctx, deps.Request{Go: pl.opt.Go.With(c.Env...), Dir: m.Dir, OverlayFile: req.Overlay}, res, flags...)
+		if err != nil {
+			return err
+		}
+		for _, cl := range clashes {
+			after.Problems = append(after.Problems, verify.Problem{Tool: "link", Config: c.Name, Package: strings.TrimSuffix(cl.Program, ".test"), Message: cl.String()})
 		}
 	}
 	return nil
