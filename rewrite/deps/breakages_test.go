@@ -33,6 +33,7 @@ func gomod(text string) string {
 }
 
 func TestSolveDropsAGRPCReplaceBelowTheMinimum(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, replace string }{
 		{"does not build", "google.golang.org/grpc => google.golang.org/grpc v1.26.0"},
 		{"builds", "google.golang.org/grpc => google.golang.org/grpc v1.29.1"},
@@ -51,6 +52,7 @@ func TestSolveDropsAGRPCReplaceBelowTheMinimum(t *testing.T) {
 }
 
 func TestSolveKeepsAGRPCReplaceThatIsNewEnough(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.24\n\nreplace google.golang.org/grpc => google.golang.org/grpc v1.85.0 // a reason"))
 	res := m.solve()
 	has(t, res.GoMod, "replace google.golang.org/grpc => google.golang.org/grpc v1.85.0 // a reason")
@@ -58,6 +60,7 @@ func TestSolveKeepsAGRPCReplaceThatIsNewEnough(t *testing.T) {
 }
 
 func TestSolveDropsAnExcludeThatLowersGRPC(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.21\n\nrequire go.etcd.io/etcd/client/v3 v3.5.12\n\nexclude google.golang.org/grpc v1.59.0"))
 	m.req.Line, m.req.Version = atlas.Line35, "v3.5.12"
 	res := m.solve()
@@ -67,6 +70,7 @@ func TestSolveDropsAnExcludeThatLowersGRPC(t *testing.T) {
 }
 
 func TestSolveDropsTheBoltReplaces(t *testing.T) {
+	t.Parallel()
 	for _, replace := range []string{
 		"github.com/coreos/bbolt => go.etcd.io/bbolt v1.3.5",
 		"go.etcd.io/bbolt => github.com/coreos/bbolt v1.3.2",
@@ -80,6 +84,7 @@ func TestSolveDropsTheBoltReplaces(t *testing.T) {
 }
 
 func TestSolveReportsAForkOfEtcd(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.16\n\nrequire github.com/coreos/etcd v3.3.20+incompatible\n\nreplace github.com/coreos/etcd => github.com/ozonru/etcd v3.3.20-grpc1.27-origmodule+incompatible"))
 	res := m.solve()
 	has(t, res.GoMod, "github.com/ozonru/etcd")
@@ -94,6 +99,7 @@ func TestSolveReportsAForkOfEtcd(t *testing.T) {
 }
 
 func TestSolveMendsTheGenprotoSplit(t *testing.T) {
+	t.Parallel()
 	t.Run("ambiguous", func(t *testing.T) {
 		m := newModule(t, gomod("go 1.17\n\nrequire github.com/go-kit/kit v0.12.0")+`
 -- g.go --
@@ -117,6 +123,7 @@ import _ "github.com/grpc-ecosystem/grpc-gateway/runtime"
 }
 
 func TestSolveSetsOneReleaseForAllEtcdModules(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod(`go 1.24
 
 require (
@@ -140,6 +147,7 @@ import _ "go.etcd.io/etcd/api/v3/mvccpb"
 }
 
 func TestSolveNamesWhatPushesEtcdBeyondTheRelease(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.26.0\n\nrequire example.com/other v0.0.0\n\nreplace example.com/other => ./other")+`
 -- s.go --
 package main
@@ -163,6 +171,7 @@ import _ "go.etcd.io/etcd/api/v3/mvccpb"
 }
 
 func TestSolveKeepsToTheCompatOfGo117(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.17"))
 	m.req.Line, m.req.KeepGo = atlas.Line35, true
 	res := m.solve()
@@ -174,6 +183,7 @@ func TestSolveKeepsToTheCompatOfGo117(t *testing.T) {
 }
 
 func TestSolveUsesReplacesByPath(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.24\n\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => ./lib")+`
 -- l.go --
 package main
@@ -192,6 +202,7 @@ package lib
 }
 
 func TestSolveReadsPlannedGoModOfNestedModulesFromTheOverlay(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.24\n\nrequire example.com/m/lib v0.0.0\n\nreplace example.com/m/lib => ./lib")+`
 -- l.go --
 package main
@@ -224,6 +235,7 @@ import _ "go.etcd.io/etcd/client/v3"
 }
 
 func TestSolveTakesWorkspaceMembersFromTheirFolders(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, `
 -- go.work --
 go 1.26
@@ -271,6 +283,7 @@ func TestSolveIsNotSwayedByGOFLAGS(t *testing.T) {
 }
 
 func TestSolveStopsAtAChecksumMismatch(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"v3.6.16", "v3.6.16/go.mod"} {
 		sum := "go.etcd.io/etcd/client/v3 " + name + " h1:AAAHxZB9AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=\n"
 		m := newModule(t, gomod("go 1.24")+"-- go.sum --\n"+sum)
@@ -282,6 +295,7 @@ func TestSolveStopsAtAChecksumMismatch(t *testing.T) {
 }
 
 func TestSolveOfflineSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.24"))
 	m.req.Go = &gocmd.Runner{Offline: true, Env: []string{"GOMODCACHE=" + t.TempDir(), "GOFLAGS=-modcacherw -mod=readonly"}}
 	u := m.unsolved()
@@ -291,6 +305,7 @@ func TestSolveOfflineSaysWhatIsMissing(t *testing.T) {
 }
 
 func TestSolveOfflineWorksFromTheModuleCache(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.24"))
 	m.solve()
 	m.req.Go = &gocmd.Runner{Offline: true}
@@ -298,6 +313,7 @@ func TestSolveOfflineWorksFromTheModuleCache(t *testing.T) {
 }
 
 func TestSolveStopsWhenTheProxyDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.24"))
 	m.req.Go = &gocmd.Runner{Env: []string{"GOPROXY=http://127.0.0.1:9", "GOMODCACHE=" + t.TempDir(), "GOFLAGS=-modcacherw -mod=readonly"}}
 	if u := m.unsolved(); !strings.Contains(u.Words, "connection refused") {
@@ -306,6 +322,7 @@ func TestSolveStopsWhenTheProxyDoesNotAnswer(t *testing.T) {
 }
 
 func TestSolveDoesNotLoseAModuleThatCannotBeReached(t *testing.T) {
+	t.Parallel()
 	const sum = "git.example.invalid/team/lib v1.2.3 h1:AAAHxZB9AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=\ngit.example.invalid/team/lib v1.2.3/go.mod h1:AAAHxZB9AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=\n"
 	archive := gomod("go 1.24\n\nrequire git.example.invalid/team/lib v1.2.3 // ours\n\nrequire rsc.io/quote v1.5.2 // indirect") + `
 -- p/p.go --
@@ -338,6 +355,7 @@ import _ "git.example.invalid/team/lib/sub"
 }
 
 func TestSolveMendsAnImpossibleRequirementOfAnotherModule(t *testing.T) {
+	t.Parallel()
 	env := fileProxy(t, map[string]string{"corp.example/dep@v1.0.0": `
 -- go.mod --
 module corp.example/dep
@@ -369,6 +387,7 @@ import _ "corp.example/dep"
 }
 
 func TestSolveKeepsCarriageReturns(t *testing.T) {
+	t.Parallel()
 	archive := strings.ReplaceAll("module example.com/m\n\ngo 1.24\n", "\n", "\r\n")
 	m := newModule(t, "-- main.go --\n"+clientMain)
 	write(t, filepath.Join(m.dir, "go.mod"), []byte(archive))
@@ -381,6 +400,7 @@ func TestSolveKeepsCarriageReturns(t *testing.T) {
 }
 
 func TestSolveReadsAReadOnlyTree(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod("go 1.24"))
 	for _, name := range []string{"go.mod", "main.go", "."} {
 		mode := os.FileMode(0o444)
@@ -397,6 +417,7 @@ func TestSolveReadsAReadOnlyTree(t *testing.T) {
 }
 
 func TestGenerationsFindsTwoEtcdInOneProgram(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, gomod(`go 1.24
 
 require (
@@ -426,5 +447,35 @@ func Test(t *testing.T) {}
 	}
 	if len(clashes) != 1 || clashes[0].Program != "example.com/m/old.test" || clashes[0].Name != "mvcc/mvccpb" || len(clashes[0].Chains) != 2 {
 		t.Errorf("got %v", clashes)
+	}
+}
+
+func TestSolveGoesOnWithoutAPackageThatIsGone(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, gomod("go 1.16\n\nrequire github.com/prometheus/common v0.7.0")+`
+-- log/log.go --
+package log
+
+// The package is gone since v0.30.0, and etcd 3.6 requires a newer one.
+import (
+	"fmt"
+
+	"github.com/prometheus/common/log"
+)
+
+func F() { fmt.Println(log.Base()) }
+`)
+	res := m.solve()
+	lacks(t, res.GoMod, "replace", "common/log")
+	found := false
+	for _, f := range res.Findings {
+		found = found || f.Rule == "gomod-missing-package" && f.File == "log/log.go" && f.Line == 7 && f.Col == 2 &&
+			strings.Contains(f.Message, "go.etcd.io/etcd/client/v3@v3.6.16 requires") && strings.Contains(f.Message, "v0.7.0 had it")
+	}
+	if !found || len(res.Missing) != 1 {
+		t.Errorf("findings %v, missing %v", res.Findings, res.Missing)
+	}
+	if out, failed := m.run(res, append([]string{"vet", "-mod=readonly"}, m.flags(res, ".")...)...); failed {
+		t.Errorf("%s", out)
 	}
 }

@@ -10,6 +10,7 @@ import (
 )
 
 func TestChooseTakesTheNewestThatTheGoInUseBuilds(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ goInUse, v35, v36, v37 string }{
 		{"1.16.15", "v3.5.9", "", ""},
 		{"1.18.10", "v3.5.9", "", ""},
@@ -38,6 +39,7 @@ func TestChooseTakesTheNewestThatTheGoInUseBuilds(t *testing.T) {
 }
 
 func TestChooseKeepsTheGoDirective(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		line            atlas.Line
 		directive, want string
@@ -63,6 +65,7 @@ func TestChooseKeepsTheGoDirective(t *testing.T) {
 }
 
 func TestChooseRefusesAnExactReleaseThatDoesNotFit(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		exact, goInUse string
 		keep           bool
@@ -80,6 +83,7 @@ func TestChooseRefusesAnExactReleaseThatDoesNotFit(t *testing.T) {
 }
 
 func TestSolveWithAnOlderToolchain(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		toolchain string
 		line      atlas.Line

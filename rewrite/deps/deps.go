@@ -59,6 +59,7 @@ type Result struct {
 	// members of the workspace or cannot be had from here.
 	ModFile       string
 	GoMod, GoSum  []byte   // planned bytes; GoSum is nil when the module needs none
+	Missing       []string // packages that the module's own code imports and no version of the plan has
 	Unreachable   []string // modules that could not be had; packages that import them cannot be proved
 	Changes       []Change
 	Findings      []edit.Finding
@@ -164,6 +165,7 @@ type solver struct {
 	accepted map[string]bool   // modules that keep an old etcd, for want of a better version
 	standIns map[string]string // module → folder that stands in for it while the plan is made
 	sibling  map[string]bool   // those that are members of the workspace
+	missing  map[string]string // package that no module has any more → folder that stands in for it
 	compat   string            // -compat for tidy
 	findings []edit.Finding
 }
@@ -188,7 +190,7 @@ func newSolver(ctx context.Context, req Request) (*solver, error) {
 		needed:  map[string]string{}, min: map[string]string{},
 		drop: map[string]string{}, set: map[string]requirement{}, adds: map[string]modfileReplace{},
 		kept: map[string]string{}, why: map[string]string{}, raised: map[string][]string{}, accepted: map[string]bool{},
-		standIns: map[string]string{}, sibling: map[string]bool{},
+		standIns: map[string]string{}, sibling: map[string]bool{}, missing: map[string]string{},
 	}
 	if s.Go == nil {
 		s.Go = new(gocmd.Runner)

@@ -129,6 +129,14 @@ func (s *solver) render() ([]byte, error) {
 			return nil, err
 		}
 	}
+	for _, path := range sortedKeys(s.missing) {
+		if err := f.AddRequire(path, noVersion); err != nil {
+			return nil, err
+		}
+		if err := f.AddReplace(path, "", s.missing[path], ""); err != nil {
+			return nil, err
+		}
+	}
 	for _, path := range sortedKeys(s.standIns) {
 		for _, r := range slices.Clone(f.Replace) {
 			if r.Old.Path == path && r.Old.Version != "" {

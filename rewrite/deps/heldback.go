@@ -60,7 +60,11 @@ func (s *solver) heldBack(ctx context.Context, chain []string, text string) (boo
 		Importer: links[bad-1].pkg, Package: links[bad].pkg, Needs: links[bad].pkg,
 	}
 	if links[bad-1].own {
-		return false, s.ownImport(ctx, u)
+		u = s.ownImport(ctx, u)
+		if len(s.raises) > 0 {
+			return false, u // another raise may do without
+		}
+		return s.standInFor(u)
 	}
 	u.Module = versioned(links[bad-1].mod)
 	u.Cause = fmt.Sprintf("package %s of %s imports %s", u.Importer, u.Module, u.Package)
@@ -284,7 +288,7 @@ func moduleName(l link) string {
 
 // ownImport explains an import of the module's own code that no version of
 // the plan can serve.
-func (s *solver) ownImport(ctx context.Context, u *Unsolved) error {
+func (s *solver) ownImport(ctx context.Context, u *Unsolved) *Unsolved {
 	if oldPackage(u.Package) {
 		u.Module = ""
 		u.Cause = fmt.Sprintf("%s still imports %s, which has no home in etcd %s", u.Importer, u.Package, s.release.Version)
@@ -306,12 +310,25 @@ func (s *solver) ownImport(ctx context.Context, u *Unsolved) error {
 	u.Cause = fmt.Sprintf("%s imports %s, which %s no longer has", u.Importer, u.Package, versioned(m))
 	for _, r := range s.before.Require {
 		if r.Mod.Path == m.Path && semver.Compare(r.Mod.Version, m.Version) < 0 {
-			u.Module = by[m][0]
-			u.Cause += fmt.Sprintf(" (%s had it); %s requires that version", r.Mod.Version, strings.Join(by[m], ", "))
+			u.Cause += fmt.Sprintf(" (%s had it)", r.Mod.Version)
+			if u.Module = dependent(by[m]); u.Module != "" {
+				u.Cause += fmt.Sprintf("; %s requires that version", u.Module)
+			}
 		}
 	}
 	u.Next = fmt.Sprintf("take the import of %s out of the code, or choose an older line with --target", u.Package)
 	return u
+}
+
+// dependent returns the first of those that require a module that is not the
+// main module, whose go.mod says what the others made it say.
+func dependent(by []string) string {
+	for _, m := range by {
+		if strings.Contains(m, "@") {
+			return m
+		}
+	}
+	return ""
 }
 
 // links finds the module of each package of a chain. Tidy prints the chain

@@ -8,6 +8,7 @@ import (
 )
 
 func TestSolveRaisesADependencyThatHoldsOldEtcd(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, require, imports, raised string }{
 		{"go-kit", "github.com/go-kit/kit v0.10.0", "github.com/go-kit/kit/sd/etcdv3", "github.com/go-kit/kit"},
 		{"viper", "github.com/spf13/viper v1.7.0", "github.com/spf13/viper/remote", "github.com/bketelsen/crypt"},
@@ -42,6 +43,7 @@ import _ "`+tt.imports+`"
 }
 
 func TestSolveNamesADependencyWithoutAWayOut(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, `
 -- go.mod --
 module example.com/c

@@ -31,29 +31,48 @@ func (s *solver) minimums(ctx context.Context) error {
 	if len(needed) == 0 {
 		return nil
 	}
+	s.needed = needed
 	dir := filepath.Join(s.Scratch, "etcd")
-	f := new(modfile.File)
-	f.AddModuleStmt("etcd.alone")
-	f.AddGoStmt(s.release.Go)
-	for _, m := range sortedKeys(needed) {
-		f.AddNewRequire(m, needed[m], false)
-	}
-	b, err := f.Format()
-	if err != nil {
-		return err
-	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), b, 0o666); err != nil {
-		return err
-	}
 	defer os.RemoveAll(dir)
-	mods, err := s.modules(ctx, dir, "-mod=mod", "all")
-	if err != nil {
-		return s.unresolved(ctx, err)
+	var mods []module.Version
+	for {
+		f := new(modfile.File)
+		f.AddModuleStmt("etcd.alone")
+		f.AddGoStmt(s.release.Go)
+		for _, m := range sortedKeys(needed) {
+			f.AddNewRequire(m, needed[m], false)
+		}
+		for _, m := range sortedKeys(s.standIns) {
+			f.AddReplace(m, "", s.standIns[m], "")
+		}
+		b, err := f.Format()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "go.mod"), b, 0o666); err != nil {
+			return err
+		}
+		if mods, err = s.modules(ctx, dir, "-mod=mod", "all"); err == nil {
+			break
+		}
+		if stop := s.stop(ctx, words(err)); stop != nil {
+			return stop
+		}
+		// A release can require a module that is not to be had although no
+		// package that is imported needs it.
+		if ok, serr := s.standIn(ctx, words(err)); serr != nil {
+			return serr
+		} else if !ok {
+			return s.unresolved(ctx, err)
+		}
 	}
 	for _, m := range mods {
+		if s.standIns[m.Path] != "" {
+			continue
+		}
 		s.min[m.Path] = m.Version
 	}
 	return nil

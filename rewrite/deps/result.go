@@ -26,10 +26,11 @@ func (s *solver) result(ctx context.Context) (*Result, error) {
 	if r.Build, err = s.modules(ctx, s.Dir, s.flags("all")...); err != nil {
 		return nil, s.unresolved(ctx, err)
 	}
-	if len(s.standIns) > 0 {
+	if len(s.standIns)+len(s.missing) > 0 {
 		if r.GoMod, r.GoSum, err = s.withoutStandIns(r.GoMod, r.GoSum); err != nil {
 			return nil, err
 		}
+		r.Missing = sortedKeys(s.missing)
 		for _, path := range sortedKeys(s.standIns) {
 			if !s.sibling[path] {
 				r.Unreachable = append(r.Unreachable, path)
@@ -107,11 +108,10 @@ func (s *solver) explain(ctx context.Context, after *modfile.File) []Change {
 				by = s.requirers(ctx)
 			}
 			c.Why = "a package of the build is in it"
-			for _, from := range by[r.Mod] {
-				if p, _, ok := cutVersion(from); ok && p != "" {
-					c.Why = from + " requires it"
-					break
-				}
+			if from := dependent(by[r.Mod]); from != "" {
+				c.Why = from + " requires it"
+			} else if !r.Indirect {
+				c.Why = "the code imports a package of it"
 			}
 		}
 		if path == grpcPath && b != nil {
@@ -212,13 +212,4 @@ func (s *solver) explainGo(after *modfile.File) {
 			fmt.Sprintf("the go directive goes from %s to %s: from 1.22 on each iteration of a for loop has its own variables, and GODEBUG defaults follow the directive", was, now),
 			"look at closures and goroutines that share a loop variable on purpose; 'go vet' names the ones that did so by mistake")
 	}
-}
-
-func cutVersion(s string) (path, version string, ok bool) {
-	for i := range len(s) {
-		if s[i] == '@' {
-			return s[:i], s[i+1:], true
-		}
-	}
-	return s, "", false
 }

@@ -12,6 +12,7 @@ import (
 )
 
 func TestSolveMovesEachLine(t *testing.T) {
+	t.Parallel()
 	for _, line := range atlas.Lines() {
 		t.Run(string(line), func(t *testing.T) {
 			m := newModule(t, `
@@ -63,6 +64,7 @@ import _ "github.com/pkg/errors"
 }
 
 func TestSolveChangesNothingTheSecondTime(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, "-- go.mod --\nmodule example.com/x\n\ngo 1.24\n-- main.go --\n"+clientMain)
 	res := m.solve()
 	m = newModule(t, "-- go.mod --\n"+string(res.GoMod)+"-- go.sum --\n"+string(res.GoSum)+"-- main.go --\n"+clientMain)
@@ -73,6 +75,7 @@ func TestSolveChangesNothingTheSecondTime(t *testing.T) {
 }
 
 func TestSolveWithoutGoModSaysHowToMakeOne(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, "-- main.go --\n"+clientMain)
 	_, err := Solve(context.Background(), m.req)
 	if !errors.Is(err, ErrNoModule) || !strings.Contains(err.Error(), "go mod init") {
@@ -81,6 +84,7 @@ func TestSolveWithoutGoModSaysHowToMakeOne(t *testing.T) {
 }
 
 func TestSourceReleaseReadsEveryKindOfLockFile(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, file, content, version, where string }{
 		{"tag", "go.mod", "module m\n\nrequire github.com/coreos/etcd v3.3.13+incompatible\n", "v3.3.13", "go.mod:3"},
 		{"tag without incompatible", "go.mod", "module m\n\nrequire github.com/coreos/etcd v3.3.13\n", "v3.3.13", "go.mod:3"},
@@ -116,6 +120,7 @@ func TestSourceReleaseReadsEveryKindOfLockFile(t *testing.T) {
 }
 
 func TestOldModFileMakesAnUnresolvableModuleReadable(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, `
 -- go.mod --
 module example.com/old
@@ -139,6 +144,7 @@ require (
 }
 
 func TestVendorListsWhatChangesAside(t *testing.T) {
+	t.Parallel()
 	m := newModule(t, "-- go.mod --\nmodule example.com/v\n\ngo 1.21\n\nrequire go.etcd.io/etcd/client/v3 v3.5.13\n-- main.go --\n"+clientMain+
 		"-- vendor/modules.txt --\n# go.etcd.io/etcd/client/v3 v3.5.13\n## explicit\n-- vendor/gone.example/x/x.go --\npackage x\n")
 	res := m.solve()

@@ -236,6 +236,10 @@ func (s *solver) unresolved(ctx context.Context, err error) error {
 	}
 	u := &Unsolved{Release: s.release.Version, Words: text, Next: "run 'etcdshift doctor' for the cause"}
 	u.Chain, u.Needs = chainOf(text)
+	if m := unreachableRE.FindStringSubmatch(text); m != nil {
+		u.Needs = m[1] + "@" + strings.TrimSuffix(m[2], "/go.mod")
+		u.Cause = u.Needs + " cannot be had from here"
+	}
 	return u
 }
 
@@ -323,12 +327,8 @@ func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 // pushed explains an etcd module that the build selects above the release.
 func (s *solver) pushed(ctx context.Context, m module.Version, want string) error {
 	u := &Unsolved{Release: s.release.Version, Needs: versioned(m), Cause: fmt.Sprintf("%s is selected, above %s", versioned(m), want)}
-	for _, by := range s.requirers(ctx)[m] {
-		if _, _, dependency := strings.Cut(by, "@"); dependency {
-			u.Module = by
-			u.Cause = fmt.Sprintf("%s requires %s, above %s", by, versioned(m), want)
-			break
-		}
+	if u.Module = dependent(s.requirers(ctx)[m]); u.Module != "" {
+		u.Cause = fmt.Sprintf("%s requires %s, above %s", u.Module, versioned(m), want)
 	}
 	u.Next = fmt.Sprintf("choose a release at least as new with --target %s, or lower the module that asks for it", m.Version)
 	return u

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -49,7 +53,7 @@ func (s *solver) standIn(ctx context.Context, text string) (bool, error) {
 	changed := false
 	for _, m := range unreachableRE.FindAllStringSubmatch(text, -1) {
 		path, version := m[1], strings.TrimSuffix(m[2], "/go.mod")
-		if s.standIns[path] != "" || s.min[path] != "" || isSplit(path) || len(s.standIns) >= maxStandIns {
+		if s.standIns[path] != "" || s.min[path] != "" || s.needed[path] != "" || len(s.standIns) >= maxStandIns {
 			continue
 		}
 		if isOldRoot(path) {
@@ -160,6 +164,14 @@ func (s *solver) withoutStandIns(mod, sum []byte) (planMod, planSum []byte, err 
 	if err != nil {
 		return nil, nil, err
 	}
+	for path := range s.missing {
+		if err := f.DropRequire(path); err != nil {
+			return nil, nil, err
+		}
+		if err := f.DropReplace(path, ""); err != nil {
+			return nil, nil, err
+		}
+	}
 	for path := range s.standIns {
 		if err := f.DropReplace(path, ""); err != nil {
 			return nil, nil, err
@@ -187,7 +199,75 @@ func (s *solver) withoutStandIns(mod, sum []byte) (planMod, planSum []byte, err 
 	if planMod, err = f.Format(); err != nil {
 		return nil, nil, err
 	}
-	return planMod, mergeSums(sum, s.sum), nil
+	var keep bytes.Buffer // what tidy took away because of the stand-ins
+	for l := range bytes.Lines(s.sum) {
+		path, _, _ := strings.Cut(string(l), " ")
+		if !s.siblingsOnly() || s.sibling[path] {
+			keep.Write(l)
+		}
+	}
+	return planMod, mergeSums(sum, keep.Bytes()), nil
+}
+
+// noVersion is a version that cannot exist, for a module that is a folder.
+const noVersion = "v0.0.0-00010101000000-000000000000"
+
+// maxMissing bounds how many packages are stood in for.
+const maxMissing = 50
+
+// standInFor puts a bare package in the place of one that the module's own
+// code imports and that no version of the plan has, and reports each import
+// of it: the rest of the plan does not depend on what a person makes of them.
+func (s *solver) standInFor(u *Unsolved) (bool, error) {
+	if s.missing[u.Package] != "" || len(s.missing) >= maxMissing || module.CheckPath(u.Package) != nil {
+		return false, u
+	}
+	rel := strings.TrimPrefix(strings.TrimPrefix(u.Importer, s.before.Module.Mod.Path), "/")
+	found := s.importFindings(rel, u)
+	if !found {
+		return false, u
+	}
+	dir := filepath.Join(s.Scratch, "missing", filepath.FromSlash(u.Package))
+	if err := writePackage(dir, ""); err != nil {
+		return false, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+modfile.AutoQuote(u.Package)+"\n"), 0o666); err != nil {
+		return false, err
+	}
+	s.missing[u.Package] = dir
+	return true, nil
+}
+
+// importFindings reports the imports of a package in the tree's files of a
+// folder. Imports of old etcd are the rules' to report; they only have to be
+// there. A package that no file of the tree imports, such as one that the
+// rewritten sources do, is not stood in for.
+func (s *solver) importFindings(rel string, u *Unsolved) (found bool) {
+	names, _ := filepath.Glob(filepath.Join(s.Dir, filepath.FromSlash(rel), "*.go"))
+	for _, name := range names {
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, name, nil, parser.ImportsOnly)
+		if f == nil || err != nil {
+			continue
+		}
+		for _, i := range f.Imports {
+			if p, _ := strconv.Unquote(i.Path.Value); p != u.Package {
+				continue
+			}
+			found = true
+			if oldPackage(u.Package) {
+				continue
+			}
+			start, end := fset.Position(i.Pos()), fset.Position(i.End())
+			s.findings = append(s.findings, edit.Finding{
+				Rule: "gomod-missing-package", Severity: edit.Manual, Tier: edit.Syntax,
+				File:  path.Join(rel, filepath.Base(name)),
+				Start: start.Offset, End: end.Offset, Line: start.Line, Col: start.Column, EndLine: end.Line,
+				Message: u.Cause, Advice: u.Next,
+			})
+		}
+	}
+	return found
 }
 
 // mergeSums joins two go.sum files in the order of the go command.
