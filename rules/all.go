@@ -36,6 +36,7 @@ var All = []*Rule{
 	grpcRemoved,
 
 	// Client v2.
+	clientV2,
 
 	// Behaviour that changes without a compile error.
 

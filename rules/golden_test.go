@@ -44,6 +44,7 @@ var (
 //	                       has done what the findings say
 //	again: 3.7             lines whose result the rules change a second time
 //	tier: syntax           run the rules as if nothing could be typed
+//	advice: yes            findings show their advice, too
 //	crlf: a.go             files to give Windows line endings
 //	bom: a.go              files to give a byte order mark
 //
@@ -342,6 +343,9 @@ func runCase(t *testing.T, g *golden, line atlas.Line, pkgs []*load.Package) *ou
 	var b strings.Builder
 	for _, f := range s.Findings {
 		fmt.Fprintf(&b, "%s:%d:%d: %s: %s (%s)\n", strings.TrimPrefix(f.File, g.name+"/"), f.Line, f.Col, f.Severity, f.Message, f.Rule)
+		if len(g.set["advice"]) > 0 {
+			fmt.Fprintf(&b, "\t%s\n", f.Advice)
+		}
 	}
 	o.findings = b.String()
 	return o
