@@ -43,6 +43,10 @@ var All = []*Rule{
 	// What a raised go directive makes go vet refuse.
 	printfConstantFormat,
 
+	// Paths in what is not code.
+	goGeneratePath,
+	commentPath,
+
 	// Packages of others that do not survive the move.
 	prometheusLog,
 

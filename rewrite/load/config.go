@@ -214,7 +214,7 @@ func (l *loader) otherConfigs(base Config, covered map[string]bool) []configFor 
 	byKey := map[string]*configFor{}
 	var order []string
 	for _, s := range l.mod.Files {
-		if covered[s.Name] || !s.Etcd || s.Err != nil {
+		if covered[s.Name] || !s.Etcd && !s.Beside || s.Err != nil {
 			continue
 		}
 		x, err := constraintOf(s.Path)

@@ -496,7 +496,7 @@ func (l *loader) parseAlone(covered map[string]bool) []*Package {
 	groups := map[string]*Package{}
 	var keys []string
 	for _, s := range l.mod.Files {
-		if covered[s.Name] || !s.Etcd {
+		if covered[s.Name] || !s.Etcd && !s.Beside && !s.Mention {
 			continue
 		}
 		f := l.parse(s.Path)

@@ -1,0 +1,91 @@
+package rules
+
+import (
+	"go/ast"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// pathMention is an import path of old etcd in text that is not code: a
+// directive or a comment.
+type pathMention struct {
+	Start, End int    // in the text
+	Path       string // as it stands there
+	Rel        string // the package
+	New        string // where it is now, "" when it has no home
+}
+
+// pathMentions finds the import paths of old etcd in a text. Of a longer path
+// the package counts: github.com/coreos/etcd/clientv3/op.go mentions clientv3.
+func pathMentions(text string, line atlas.Line) []pathMention {
+	var out []pathMention
+	for at := 0; at < len(text); {
+		start, root := -1, ""
+		for _, r := range atlas.OldRoots() {
+			if i := strings.Index(text[at:], r); i >= 0 && (start < 0 || at+i < start || at+i == start && len(r) > len(root)) {
+				start, root = at+i, r
+			}
+		}
+		if start < 0 {
+			return out
+		}
+		end := start + len(root)
+		at = end
+		if start > 0 && isPathByte(text[start-1]) && text[start-1] != '/' || end == len(text) || text[end] != '/' {
+			continue
+		}
+		for end < len(text) && isPathByte(text[end]) {
+			end++
+		}
+		// The longest part of it that names a package. A path that is at home in
+		// the new layout already is none of ours.
+		p := text[start:end]
+		for {
+			p = strings.TrimRight(p, "./-")
+			if len(p) <= len(root) {
+				break
+			}
+			if rel, layout, ok := atlas.Canonical(p); ok {
+				if layout == atlas.LayoutSplit {
+					break
+				}
+				if home, ok := atlas.HomeOf(rel, line); ok {
+					m := pathMention{Start: start, End: start + len(p), Path: p, Rel: rel}
+					if !home.Gone && home.Path != p {
+						m.New = home.Path
+					}
+					if home.Gone || m.New != "" {
+						out = append(out, m)
+					}
+					break
+				}
+			}
+			// Without its last element, or what a dot cuts off: a file or, in a
+			// linkname, a symbol.
+			i := strings.LastIndexAny(p, "/.")
+			if i <= len(root) {
+				break
+			}
+			p = p[:i]
+		}
+		at = end
+	}
+	return out
+}
+
+func isPathByte(b byte) bool {
+	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || strings.IndexByte("/._-~", b) >= 0
+}
+
+// comments yields the comments of a file, and whether each is a directive to
+// the go command or its compiler.
+func (f *File) comments(yield func(c *ast.Comment, directive bool) bool) {
+	for _, g := range f.AST.Comments {
+		for _, c := range g.List {
+			if !yield(c, strings.HasPrefix(c.Text, "//go:") || strings.HasPrefix(c.Text, "//line ") || strings.HasPrefix(c.Text, "//export ")) {
+				return
+			}
+		}
+	}
+}
