@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/journal"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 )
@@ -56,6 +57,16 @@ func Clean(ctx context.Context, dir string) error {
 		return &DirtyError{files}
 	}
 	return nil
+}
+
+// Diff returns the plan as a diff that git apply takes anywhere in the work
+// tree that holds the repository.
+func (p *Plan) Diff() (string, error) {
+	changes, err := journal.ForGit(p.Root, p.Writes)
+	if err != nil {
+		return "", err
+	}
+	return edit.Diff(changes), nil
 }
 
 // Apply writes the plan: all files or none. force also writes a plan that

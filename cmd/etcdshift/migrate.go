@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/etcdshift/etcdshift/rewrite"
-	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/journal"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 )
@@ -70,7 +69,11 @@ func diffCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprint(c.OutOrStdout(), edit.Diff(p.Writes)); err != nil {
+			d, err := p.Diff()
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprint(c.OutOrStdout(), d); err != nil {
 				return err
 			}
 			report.Findings(c.ErrOrStderr(), &p.Run)
