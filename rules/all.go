@@ -23,6 +23,12 @@ var All = []*Rule{
 	addedArguments,
 
 	// Messages without gogo/protobuf, from 3.7.
+	watchResponseHeader,
+	cmpOpaque,
+	pointerChannels,
+	protoMethods,
+	messagePointers,
+	messageCopy,
 
 	// gRPC.
 	grpcRename,

@@ -23,6 +23,8 @@ type index struct {
 	lits  map[Symbol][]Literal
 	owner map[*types.Package]map[types.Object]string // names of fields and of methods of unnamed types
 	uses  map[types.Object][]inspector.Cursor        // of the package's own variables and functions; see Pass.uses
+
+	pointers *pointers // made when a rule first asks
 }
 
 // indexed says whether mentions of a package are kept: etcd's own, and those

@@ -1,0 +1,58 @@
+package rules
+
+import "github.com/etcdshift/etcdshift/rules/atlas"
+
+// messagePointers follows fields, parameters and results of raft and of the
+// server's packages that held messages by value and hold pointers.
+//
+// Matched: what they flow through in the package, as far as every use is
+// understood. Not matched: what leaves the package, types that implement
+// interfaces such as raft.Storage; they become findings.
+var messagePointers = &Rule{
+	ID:    "message-pointers",
+	Title: "pass messages to raft and to the server's packages by pointer",
+	Before: `package p
+
+import (
+	"go.etcd.io/etcd/raft"
+	"go.etcd.io/etcd/raft/raftpb"
+)
+
+func store(s *raft.MemoryStorage, rd raft.Ready, data []byte) error {
+	if !raft.IsEmptyHardState(rd.HardState) {
+		if err := s.SetHardState(rd.HardState); err != nil {
+			return err
+		}
+	}
+	ents := append([]raftpb.Entry{}, rd.Entries...)
+	ents = append(ents, raftpb.Entry{Data: data})
+	return s.Append(ents)
+}
+`,
+	After: `package p
+
+import (
+	raft "go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+func store(s *raft.MemoryStorage, rd raft.Ready, data []byte) error {
+	if !raft.IsEmptyHardState(rd.HardState) {
+		if err := s.SetHardState(rd.HardState); err != nil {
+			return err
+		}
+	}
+	ents := append([]*raftpb.Entry{}, rd.Entries...)
+	ents = append(ents, &raftpb.Entry{Data: data})
+	return s.Append(ents)
+}
+`,
+	Why:     "A message holds a lock from 3.7, so raft and etcd's server packages hand out pointers and slices of pointers.",
+	Since:   "v3.7.0",
+	Targets: []atlas.Line{atlas.Line37},
+	Safety:  Same,
+	Refs: []string{
+		"https://github.com/etcd-io/raft/blob/main/node.go",
+	},
+	Run: func(p *Pass) { runGroups(p, server) },
+}
