@@ -39,16 +39,9 @@ var messagePackages = []string{
 	"wal/walpb",
 }
 
-// claimMessages returns claims of a symbol pattern in every package of
-// messages.
-func claimMessages(patterns ...string) []string {
-	var out []string
-	for _, pkg := range messagePackages {
-		for _, p := range patterns {
-			out = append(out, pkg+"."+p)
-		}
-	}
-	return out
+// onlyIn37 says whether a symbol broke in 3.7 and in no line before.
+func onlyIn37(b *atlas.Break) bool {
+	return b.In(atlas.Line35) == atlas.None && b.In(atlas.Line36) == atlas.None && b.In(atlas.Line37) != atlas.None
 }
 
 // oldMessage says whether a named type is a message as gogo/protobuf makes
@@ -67,7 +60,7 @@ func oldMessage(t types.Type) (*types.Named, bool) {
 		return nil, false
 	}
 	if isProto(n) {
-		return n, method(n, "ProtoReflect") == nil
+		return n, ownMethod(n, "ProtoReflect") == nil
 	}
 	if rel != "clientv3" || s.NumFields() > 0 && s.Field(0).Name() == "state" {
 		return nil, false // no message, or one of 3.7
@@ -77,12 +70,12 @@ func oldMessage(t types.Type) (*types.Named, bool) {
 
 // isProto says whether a type has the methods of a message of its own.
 func isProto(n *types.Named) bool {
-	return method(n, "ProtoMessage") != nil
+	return ownMethod(n, "ProtoMessage") != nil
 }
 
-// method returns the method that a named type declares itself, promoted ones
+// ownMethod returns the method that a named type declares itself, promoted ones
 // left out.
-func method(n *types.Named, name string) *types.Func {
+func ownMethod(n *types.Named, name string) *types.Func {
 	for m := range n.Methods() {
 		if m.Name() == name {
 			return m
@@ -137,9 +130,9 @@ func (p *Pass) usesMessages() bool {
 	return false
 }
 
-// enclosingFunc returns the innermost function around a cursor: *ast.FuncDecl
+// funcAround returns the innermost function around a cursor: *ast.FuncDecl
 // or *ast.FuncLit, nil at package level.
-func enclosingFunc(c inspector.Cursor) ast.Node {
+func funcAround(c inspector.Cursor) ast.Node {
 	for a := range c.Enclosing((*ast.FuncDecl)(nil), (*ast.FuncLit)(nil)) {
 		if a != c {
 			return a.Node()

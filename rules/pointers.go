@@ -286,7 +286,7 @@ func (a *pointers) group(e ast.Expr) *group {
 			return a.place(obj.Origin())
 		}
 		if ok && obj.IsField() {
-			return a.outside(f, e, msg, a.p.index.symbol(obj), func(sig string) ast.Expr { return fieldType(sig) })
+			return a.outside(f, e, msg, obj, func(sig string) ast.Expr { return fieldType(sig) })
 		}
 	case *ast.IndexExpr:
 		g := a.of(e.X)
@@ -417,7 +417,7 @@ func (a *pointers) call(e *ast.CallExpr, msg *types.Named, depth int, f *File) *
 	case a.direct(fn):
 		return a.results(fn.Origin(), 0, msg)
 	}
-	return a.outside(f, e, msg, a.p.index.symbol(fn), func(sig string) ast.Expr { return resultType(sig, 0) })
+	return a.outside(f, e, msg, fn, func(sig string) ast.Expr { return resultType(sig, 0) })
 }
 
 // callee returns the function or method that a call names.
@@ -435,7 +435,8 @@ func (a *pointers) callee(fun ast.Expr) *types.Func {
 
 // outside returns a group for one use of something that another package
 // declares: etcd 3.7 may have a pointer there.
-func (a *pointers) outside(f *File, e ast.Node, msg *types.Named, sym Symbol, part func(sig string) ast.Expr) *group {
+func (a *pointers) outside(f *File, e ast.Node, msg *types.Named, obj types.Object, part func(sig string) ast.Expr) *group {
+	sym, _ := a.p.symbol(obj)
 	s, ok := atlas.Lookup(sym.Pkg, sym.Name, string(a.p.Target.Line))
 	if !ok || s.Sig == "" {
 		return a.stuck(msg, f, e, "declared in another package")
@@ -463,14 +464,6 @@ func (a *pointers) outside(f *File, e ast.Node, msg *types.Named, sym Symbol, pa
 		}
 	}
 	return a.stuck(msg, f, e, "declared in another package")
-}
-
-// symbol names an object of another package.
-func (x *index) symbol(obj types.Object) Symbol {
-	if obj.Pkg() == nil || !indexed(obj.Pkg().Path()) {
-		return Symbol{}
-	}
-	return Symbol{canonical(obj.Pkg().Path()), x.name(obj)}
 }
 
 // The signatures of the atlas are Go with a word in front: "field Header
@@ -986,7 +979,7 @@ func (a *pointers) resultOf(f *File, call *ast.CallExpr, i int, msg *types.Named
 	case a.direct(fn):
 		return a.results(fn.Origin(), i, msg)
 	}
-	return a.outside(f, call, msg, a.p.index.symbol(fn), func(sig string) ast.Expr { return resultType(sig, i) })
+	return a.outside(f, call, msg, fn, func(sig string) ast.Expr { return resultType(sig, i) })
 }
 
 // variable says whether an expression is a variable of the function.
@@ -1078,7 +1071,7 @@ func (a *pointers) rangeStmt(f *File, n *ast.RangeStmt) {
 func (a *pointers) ret(f *File, c inspector.Cursor, n *ast.ReturnStmt) {
 	var fn any
 	var sig *types.Signature
-	switch d := enclosingFunc(c).(type) {
+	switch d := funcAround(c).(type) {
 	case *ast.FuncDecl:
 		obj, ok := a.p.Info.Defs[d.Name].(*types.Func)
 		if !ok {
@@ -1210,7 +1203,7 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 		case a.direct(fn):
 			a.flow(f, arg, a.place(fn.Origin().Signature().Params().At(k)), true, false)
 		default:
-			a.flow(f, arg, a.outside(f, arg, msg, a.p.index.symbol(fn), func(sig string) ast.Expr { return paramType(sig, k) }), true, false)
+			a.flow(f, arg, a.outside(f, arg, msg, fn, func(sig string) ast.Expr { return paramType(sig, k) }), true, false)
 		}
 	}
 }
@@ -1292,7 +1285,7 @@ func (a *pointers) elements(f *File, n *ast.CompositeLit) {
 		case a.local(fld):
 			a.flow(f, v, a.place(fld.Origin()), true, false)
 		default:
-			a.flow(f, v, a.outside(f, v, msg, a.p.index.symbol(fld), fieldType), true, false)
+			a.flow(f, v, a.outside(f, v, msg, fld, fieldType), true, false)
 		}
 	}
 }

@@ -69,10 +69,11 @@ func copyOf(kv *mvccpb.KeyValue) (*mvccpb.KeyValue, int, error) {
 	Refs: []string{
 		"https://pkg.go.dev/google.golang.org/protobuf/proto",
 	},
-	Claims: slices.Concat(
-		claimMessages("*.Marshal", "*.MarshalTo", "*.MarshalToSizedBuffer", "*.Unmarshal", "*.Size", "*.XXX_*", "*.Descriptor", "*.ProtoMessage"),
-		claimMessages("ErrIntOverflow*", "ErrInvalidLength*"),
-	),
+	Answers: func(b *atlas.Break) bool {
+		_, member, _ := strings.Cut(b.Symbol, ".")
+		return onlyIn37(b) && slices.Contains(messagePackages, b.Pkg) &&
+			(slices.Contains([]string{"Marshal", "Unmarshal", "Size"}, member) || generatedAdvice(member) != "" || generatedAdvice(b.Symbol) != "")
+	},
 	Run: runProtoMethods,
 }
 
@@ -410,7 +411,7 @@ func (p *Pass) implicitConversions(do func(f *File, e ast.Expr, to types.Type)) 
 			}
 		case *ast.ReturnStmt:
 			var sig *types.Signature
-			switch d := enclosingFunc(c).(type) {
+			switch d := funcAround(c).(type) {
 			case *ast.FuncDecl:
 				if obj, ok := p.Info.Defs[d.Name].(*types.Func); ok {
 					sig = obj.Signature()
