@@ -26,6 +26,7 @@ var All = []*Rule{
 	watchResponseHeader,
 	cmpOpaque,
 	pointerChannels,
+	gogoCalls,
 	protoMethods,
 	messagePointers,
 	messageCopy,
