@@ -29,6 +29,7 @@ var All = []*Rule{
 	gogoCalls,
 	protoMethods,
 	messagePointers,
+	messageCompare,
 	messageCopy,
 
 	// gRPC.

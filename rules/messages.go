@@ -47,6 +47,9 @@ func onlyIn37(b *atlas.Break) bool {
 // oldMessage says whether a named type is a message as gogo/protobuf makes
 // it, or a type of clientv3 that is defined as one.
 func oldMessage(t types.Type) (*types.Named, bool) {
+	if t == nil {
+		return nil, false
+	}
 	n, ok := types.Unalias(t).(*types.Named)
 	if !ok || n.Obj().Pkg() == nil {
 		return nil, false

@@ -1185,6 +1185,12 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 			pt = pt.(*types.Slice).Elem()
 		}
 		if _, _, same := valueShape(pt); !same {
+			if comparison(fn) {
+				if _, star := ast.Unparen(arg).(*ast.StarExpr); !star {
+					a.of(arg) // message-compare takes its address, unless it is a pointer then
+				}
+				continue
+			}
 			if fn != nil && fn.Pkg() != nil && slices.Contains(printers, fn.Pkg().Path()) {
 				g := a.of(arg)
 				if _, depth, _ := a.shapeOf(arg); depth == 0 {

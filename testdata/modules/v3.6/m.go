@@ -6,6 +6,7 @@ import (
 	_ "github.com/gogo/protobuf/jsonpb"
 	_ "github.com/gogo/protobuf/proto"
 	_ "github.com/golang/protobuf/proto"
+	_ "github.com/google/go-cmp/cmp"
 	_ "github.com/sirupsen/logrus"
 	_ "github.com/stretchr/testify/require"
 	_ "go.etcd.io/etcd/api/v3/authpb"
