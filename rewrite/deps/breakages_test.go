@@ -479,3 +479,49 @@ func F() { fmt.Println(log.Base()) }
 		t.Errorf("%s", out)
 	}
 }
+
+func TestVendorKeepsAModuleThatCannotBeReached(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, gomod("go 1.24\n\nrequire git.example.invalid/team/lib v1.2.3\n\nrequire go.etcd.io/etcd/client/v3 v3.6.0")+`
+-- p/p.go --
+package p
+
+import "git.example.invalid/team/lib/sub"
+
+var V = sub.F[int]()
+-- vendor/modules.txt --
+# git.example.invalid/team/lib v1.2.3
+## explicit; go 1.21
+git.example.invalid/team/lib/sub
+# go.etcd.io/etcd/client/v3 v3.6.0
+## explicit
+-- vendor/git.example.invalid/team/lib/LICENSE --
+ours
+-- vendor/git.example.invalid/team/lib/sub/sub.go --
+package sub
+
+func F[T any]() (v T) { return v }
+-- go.sum --
+git.example.invalid/team/lib v1.2.3 h1:AAAHxZB9AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=
+git.example.invalid/team/lib v1.2.3/go.mod h1:AAAHxZB9AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=
+`)
+	m.req.Go = &gocmd.Runner{Env: refusingProxy(t, "git.example.invalid/")}
+	res := m.solve()
+	m.builds(res) // with the vendored copy
+	changes, err := Vendor(context.Background(), m.req, res)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.untouched()
+	for _, c := range append(changes, res.Files()...) {
+		if strings.HasPrefix(c.Path, "vendor/git.example.invalid/") {
+			t.Errorf("%s changes", c.Path)
+		}
+		if c.After != nil {
+			write(t, filepath.Join(m.dir, c.Path), c.After)
+		}
+	}
+	if out, failed := m.run(nil, "vet", "-mod=vendor", "./..."); failed {
+		t.Errorf("does not build from vendor:\n%s", out)
+	}
+}

@@ -34,23 +34,32 @@ const maxStandIns = 12
 
 var (
 	unreachableRE = regexp.MustCompile(`(?m)(?:^go: |^\t|: |requires\s+)([^\s:@]+)@(v[^\s:]+)(?: \(replaced by [^)]*\))?: (reading |invalid version: |unrecognized import path |git ls-remote |Get "|no matching |unknown revision )`)
-	noModuleRE    = regexp.MustCompile(`(?m)([^\s:]+): (?:cannot find module providing package|module [^\s:]+: (?:reading|git ls-remote|Get|unrecognized)|unrecognized import path)`)
-	lacksRE       = regexp.MustCompile(`module ([^\s@]+)@\S+ found \([^)]*replaced by ([^)]*)\), but does not contain package ([^\s:]+)`)
+	noPackageRE   = regexp.MustCompile(`(?m)^(?:go: |\s)*(?:\S+ imports\s+)?([^\s:]+): (?:module |cannot find module |no required module )`)
 	dialRE        = regexp.MustCompile(`(?:connection refused|no such host|i/o timeout|network is unreachable|TLS handshake timeout)`)
 )
 
 // standIn puts an empty module in the place of one that tidy could not have.
 func (s *solver) standIn(ctx context.Context, text string) (bool, error) {
-	// A package that an empty module lacks.
-	for _, m := range lacksRE.FindAllStringSubmatch(text, -1) {
-		if dir, ok := s.standIns[m[1]]; ok {
-			if err := writePackage(dir, strings.TrimPrefix(strings.TrimPrefix(m[3], m[1]), "/")); err != nil {
-				return false, err
-			}
-			return true, nil
-		}
-	}
+	// Packages that an empty module lacks.
 	changed := false
+	for _, m := range noPackageRE.FindAllStringSubmatch(text, -1) {
+		path := ""
+		for p := range s.standIns {
+			if (m[1] == p || strings.HasPrefix(m[1], p+"/")) && len(p) > len(path) && !s.sibling[p] {
+				path = p
+			}
+		}
+		if path == "" {
+			continue
+		}
+		if err := writePackage(s.standIns[path], strings.TrimPrefix(strings.TrimPrefix(m[1], path), "/")); err != nil {
+			return false, err
+		}
+		changed = true
+	}
+	if changed {
+		return true, nil
+	}
 	for _, m := range unreachableRE.FindAllStringSubmatch(text, -1) {
 		path, version := m[1], strings.TrimSuffix(m[2], "/go.mod")
 		if s.standIns[path] != "" || s.min[path] != "" || s.needed[path] != "" || len(s.standIns) >= maxStandIns {
@@ -64,19 +73,59 @@ func (s *solver) standIn(ctx context.Context, text string) (bool, error) {
 			continue
 		}
 		dir := filepath.Join(s.Scratch, "standin", filepath.FromSlash(path))
-		if err := os.MkdirAll(dir, 0o777); err != nil {
+		lang, vendored, err := s.copyVendored(path, dir)
+		if err != nil {
 			return false, err
 		}
-		if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+modfile.AutoQuote(path)+"\n"), 0o666); err != nil {
+		mod := fmt.Sprintf("module %s\n\ngo %s\n", modfile.AutoQuote(path), lang)
+		if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o666); err != nil {
 			return false, err
 		}
 		s.standIns[path] = dir
-		s.finding("gomod-unreachable", edit.Manual, s.lineOfModule(path),
-			fmt.Sprintf("%s@%s cannot be had from here, so what it requires is not part of the plan: %s", path, version, lineWith(text, path+"@"+version)),
+		severity, with := edit.Manual, ""
+		if vendored {
+			severity, with = edit.Review, " (its copy in vendor is used)"
+		}
+		s.finding("gomod-unreachable", severity, s.lineOfModule(path),
+			fmt.Sprintf("%s@%s cannot be had from here%s, so what it requires is not part of the plan: %s", path, version, with, lineWith(text, path+"@"+version)),
 			"give this machine access (network, then credentials, then permission: GOPRIVATE, GOPROXY, git), or run 'go mod tidy' where it has it")
 		changed = true
 	}
 	return changed, nil
+}
+
+// copyVendored fills the folder of a stand-in with the module's copy in the
+// tree's vendor folder, which then can be compiled, and returns the language
+// version that vendor/modules.txt has for it.
+func (s *solver) copyVendored(path, dir string) (lang string, vendored bool, err error) {
+	lang = s.directive()
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", false, err
+	}
+	src := filepath.Join(s.Dir, "vendor", filepath.FromSlash(path))
+	if _, err := os.Stat(src); err != nil || !Vendored(s.Dir) {
+		return lang, false, nil
+	}
+	if err := os.CopyFS(dir, os.DirFS(src)); err != nil {
+		return "", false, err
+	}
+	txt, err := os.ReadFile(filepath.Join(s.Dir, "vendor", "modules.txt"))
+	if err != nil {
+		return "", false, err
+	}
+	found := false
+	for l := range strings.Lines(string(txt)) {
+		f := strings.Fields(l)
+		switch {
+		case len(f) > 1 && f[0] == "#":
+			found = f[1] == path
+		case found && len(f) > 0 && f[0] == "##":
+			if _, v, ok := strings.Cut(l, "go "); ok {
+				lang = strings.TrimSpace(v)
+			}
+		}
+	}
+	return lang, true, nil
 }
 
 // lineWith returns the line of a text that mentions a word.

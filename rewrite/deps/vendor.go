@@ -37,8 +37,46 @@ func VendorDir(ctx context.Context, req Request, res *Result) (string, error) {
 	if req.OverlayFile != "" {
 		args = append(args, "-overlay="+req.OverlayFile)
 	}
-	_, err := run.With("GOWORK=off").Run(ctx, req.Dir, args...)
-	return out, err
+	if _, err := run.With("GOWORK=off").Run(ctx, req.Dir, args...); err != nil {
+		return "", err
+	}
+	return out, res.vendorAsPlanned(out)
+}
+
+// vendorAsPlanned takes what stood in for modules and packages out of a
+// vendor folder: modules.txt has to agree with the planned go.mod.
+func (r *Result) vendorAsPlanned(dir string) error {
+	if len(r.Unreachable)+len(r.Missing) == 0 {
+		return nil
+	}
+	name := filepath.Join(dir, "modules.txt")
+	txt, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	var out strings.Builder
+	missing := false
+	for l := range strings.Lines(string(txt)) {
+		f := strings.Fields(l)
+		if len(f) > 1 && f[0] == "#" {
+			missing = slices.Contains(r.Missing, f[1])
+			if slices.Contains(r.Unreachable, f[1]) {
+				if f[2] == "=>" {
+					continue // the list of replaces at the end
+				}
+				l = strings.Join(f[:3], " ") + "\n"
+			}
+		}
+		if !missing {
+			out.WriteString(l)
+		}
+	}
+	for _, m := range r.Missing {
+		if err := os.RemoveAll(filepath.Join(dir, filepath.FromSlash(m))); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(name, []byte(out.String()), 0o666)
 }
 
 // Vendor makes the vendor folder of a plan beside the tree and returns how
