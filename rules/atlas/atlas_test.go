@@ -239,3 +239,20 @@ func TestTablesNameTheirModules(t *testing.T) {
 		}
 	}
 }
+
+func TestImportPathOfAPackageInEachRelease(t *testing.T) {
+	for _, c := range []struct{ rel, release, want string }{
+		{"clientv3", "3.3.27", "github.com/coreos/etcd/clientv3"},
+		{"clientv3", "3.4.9", "go.etcd.io/etcd/clientv3"},
+		{"clientv3", "3.5.0-pre", "go.etcd.io/etcd/v3/clientv3"},
+		{"clientv3", "3.5", "go.etcd.io/etcd/client/v3"},
+		{"mvcc", "v3.6.16", "go.etcd.io/etcd/server/v3/storage/mvcc"},
+		{"pkg/cors", "3.4.9", ""},
+		{"pkg/cors", "3.5", ""},
+		{"clientv3", "1.0", ""},
+	} {
+		if got := ImportPath(c.rel, c.release); got != c.want {
+			t.Errorf("ImportPath(%s, %s) = %q; want %q", c.rel, c.release, got, c.want)
+		}
+	}
+}

@@ -209,6 +209,32 @@ func SeenIn(rel string) []string {
 	return nil
 }
 
+// ImportPath returns the import path of a package in a release: for one before the
+// split ("3.3.27") below its old root, for a target line ("3.6") its home. It is
+// "" when the release does not have the package, or the atlas not the release.
+func ImportPath(rel, release string) string {
+	if l, ok := LineOf(release); ok && !strings.Contains(release, "-") {
+		h, _ := HomeOf(rel, l)
+		return h.Path
+	}
+	if p := places()[rel]; p == nil || !slices.Contains(p.seen, release) {
+		return ""
+	}
+	for _, s := range sources() {
+		if s.Release != release {
+			continue
+		}
+		for _, r := range oldRoots {
+			if s.Module == r.path && rel == "." {
+				return r.path
+			} else if s.Module == r.path {
+				return r.path + "/" + rel
+			}
+		}
+	}
+	return ""
+}
+
 // Packages returns the canonical names of all packages that the atlas knows,
 // sorted.
 func Packages() []string {

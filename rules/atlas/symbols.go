@@ -149,6 +149,30 @@ func Lookup(pkg, name, release string) (Symbol, bool) {
 	return pick(pkg, row, releaseBit(release))
 }
 
+var qualifiers = sync.OnceValue(func() map[string][][]string {
+	m := map[string][][]string{}
+	for l := range strings.Lines(unzip("qualifiers.tsv.gz")) {
+		if f := strings.Split(strings.TrimSuffix(l, "\n"), "\t"); len(f) == 4 {
+			m[f[0]] = append(m[f[0]], f[1:])
+		}
+	}
+	return m
+})
+
+// Qualifiers returns the import paths behind the qualifiers in the signatures of a
+// package in a release: "grpc" is google.golang.org/grpc. One that stands for two
+// packages there is missing.
+func Qualifiers(pkg, release string) map[string]string {
+	bit := releaseBit(release)
+	m := map[string]string{}
+	for _, f := range qualifiers()[pkg] {
+		if parseMask(f[2])&bit != 0 {
+			m[f[0]] = f[1]
+		}
+	}
+	return m
+}
+
 // A Method is a method of an interface, ready to be written in another package.
 type Method struct {
 	Name string

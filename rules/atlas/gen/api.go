@@ -56,7 +56,8 @@ type reader struct {
 	sources map[string]*source
 	dirs    map[string]string // import path → folder, for any package of the release
 	tags    build.Context
-	module  *module // set when the packages are those of one module that is not etcd
+	note    func(qualifier, path string) // when set, told of each qualifier that is shown
+	module  *module                      // set when the packages are those of one module that is not etcd
 }
 
 func newReader(g *gen, r *release, places map[string]*place, split map[string]string) *reader {
@@ -272,6 +273,7 @@ type writer struct {
 	// imports notes the qualifiers used, when own.
 	imports map[string]string
 	params  map[string]string // type parameters
+	note    func(qualifier, path string)
 	depth   int
 }
 
@@ -324,11 +326,17 @@ func (w *writer) typ(e ast.Expr) string {
 		if pk := w.rd.byRel[w.rd.relOf(p)]; pk != nil && w.rd.relOf(p) != "" {
 			name = pk.name
 		}
+		if i := strings.Index(p, "Godeps/_workspace/src/"); i >= 0 {
+			p = p[i+len("Godeps/_workspace/src/"):]
+		}
+		if p == "golang.org/x/net/context" {
+			p = "context"
+		}
 		if w.own {
-			if p == "golang.org/x/net/context" {
-				p = "context"
-			}
 			w.imports[name] = p
+		}
+		if w.note != nil {
+			w.note(name, p)
 		}
 		return name + "." + e.Sel.Name
 	case *ast.StarExpr:
@@ -471,7 +479,7 @@ func (rd *reader) texts(src *source, f *ast.File, tparams *ast.FieldList, render
 			}
 		}
 	}
-	sig = render(&writer{rd: rd, src: src, file: f, params: params})
+	sig = render(&writer{rd: rd, src: src, file: f, params: params, note: rd.note})
 	key = render(&writer{rd: rd, src: src, file: f, params: params, key: true, follow: true})
 	byName = render(&writer{rd: rd, src: src, file: f, params: params, key: true})
 	return

@@ -58,6 +58,7 @@ type world struct {
 	split   map[string]string
 	readers map[*release]*reader
 	apis    map[*pkg]*api
+	quals   map[*pkg]map[string]map[string]bool // import paths behind the qualifiers that its signatures show
 	targets [3]*release
 }
 
@@ -66,7 +67,7 @@ func (g *gen) newWorld() (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{g: g, places: places, split: split, readers: map[*release]*reader{}, apis: map[*pkg]*api{}}
+	w := &world{g: g, places: places, split: split, readers: map[*release]*reader{}, apis: map[*pkg]*api{}, quals: map[*pkg]map[string]map[string]bool{}}
 	for _, r := range g.releases {
 		rd := newReader(g, r, places, split)
 		for i, l := range targetLines {
@@ -96,8 +97,16 @@ func (w *world) api(p *pkg) (*api, error) {
 		if r.pkgs[p.path] != p {
 			continue
 		}
-		a, err := w.readers[r].api(p)
-		w.apis[p] = a
+		rd, quals := w.readers[r], map[string]map[string]bool{}
+		rd.note = func(q, path string) {
+			if quals[q] == nil {
+				quals[q] = map[string]bool{}
+			}
+			quals[q][path] = true
+		}
+		a, err := rd.api(p)
+		rd.note = nil
+		w.apis[p], w.quals[p] = a, quals
 		return a, err
 	}
 	return nil, fmt.Errorf("package %s is of no release", p.path)
@@ -695,6 +704,38 @@ func (g *gen) writeZip(name, columns, rows string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(g.out, name), b.Bytes(), 0o644)
+}
+
+// writeQualifiers writes the import path behind each qualifier that the signatures
+// of a package show. A qualifier that stands for two packages in one release is
+// left out.
+func (g *gen) writeQualifiers() error {
+	w, err := g.newWorld()
+	if err != nil {
+		return err
+	}
+	var buf strings.Builder
+	for _, rel := range sorted(w.places) {
+		masks := map[string]uint64{}
+		for i, r := range g.releases {
+			p := w.source(r, rel)
+			if p == nil {
+				continue
+			}
+			if _, err := w.api(p); err != nil {
+				return err
+			}
+			for q, paths := range w.quals[p] {
+				if len(paths) == 1 {
+					masks[q+"\t"+sorted(paths)[0]] |= 1 << i
+				}
+			}
+		}
+		for _, k := range sorted(masks) {
+			fmt.Fprintf(&buf, "%s\t%s\t%x\n", rel, k, masks[k])
+		}
+	}
+	return g.writeZip("qualifiers.tsv.gz", "package, qualifier in its signatures, import path, releases by bit", buf.String())
 }
 
 // writeSymbols writes the exported symbols of every package of every release.
