@@ -57,6 +57,8 @@ var All = []*Rule{
 
 	// Packages of others that do not survive the move.
 	prometheusLog,
+	viperRemote,
+	etcdThrough,
 
 	// Whatever is left: moved, renamed, changed and removed symbols.
 	movedSymbol,

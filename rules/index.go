@@ -34,9 +34,7 @@ func indexed(path string) bool {
 	if _, _, ok := atlas.Canonical(path); ok {
 		return true
 	}
-	return path == "google.golang.org/grpc" || strings.HasPrefix(path, "google.golang.org/grpc/") ||
-		strings.HasPrefix(path, "github.com/gogo/protobuf/") || strings.HasPrefix(path, "github.com/golang/protobuf/") ||
-		path == prometheusLogPath
+	return atlas.Beside(path)
 }
 
 func newIndex(pkg *Package) *index {

@@ -58,7 +58,7 @@ type Source struct {
 	Path    string // absolute
 	Etcd    bool   // imports an etcd package
 	Old     bool   // imports one by an old path
-	Beside  bool   // imports a package that changes together with etcd: gRPC, gogo, Prometheus' log
+	Beside  bool   // imports a package whose users change with etcd, such as gRPC
 	Mention bool   // an old path stands elsewhere in the file
 	Err     error  // the import clause does not parse
 }
@@ -301,8 +301,7 @@ func readSource(root, p string, data []byte) *Source {
 			s.Etcd = true
 			s.Old = s.Old || layout != atlas.LayoutSplit
 		}
-		if path == "google.golang.org/grpc" || strings.HasPrefix(path, "google.golang.org/grpc/") ||
-			strings.HasPrefix(path, "github.com/gogo/protobuf/") || path == "github.com/prometheus/common/log" {
+		if atlas.Beside(path) {
 			s.Beside = true
 		}
 	}

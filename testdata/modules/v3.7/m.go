@@ -8,6 +8,7 @@ import (
 	_ "github.com/golang/protobuf/proto"
 	_ "github.com/google/go-cmp/cmp"
 	_ "github.com/sirupsen/logrus"
+	_ "github.com/spf13/viper"
 	_ "github.com/stretchr/testify/require"
 	_ "go.etcd.io/etcd/api/v3/authpb"
 	_ "go.etcd.io/etcd/api/v3/etcdserverpb"
