@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -12,7 +13,7 @@ import (
 
 func migrateCommand() *cobra.Command {
 	var f planFlags
-	var allowDirty, allowUnproved bool
+	var allowDirty, allowUnproved, recordPins, step, commit bool
 	c := &cobra.Command{
 		Use:   "migrate [flags] [dir]",
 		Short: "Plan, prove and apply the migration of a repository",
@@ -31,18 +32,41 @@ func migrateCommand() *cobra.Command {
 					return err
 				}
 			}
-			p, err := rewrite.Make(c.Context(), opt)
-			if err != nil {
-				return err
+			targets := []string{opt.Target}
+			if step {
+				if targets, err = rewrite.Steps(c.Context(), opt); err != nil {
+					return err
+				}
+			} else if commit {
+				return usageError{errors.New("--commit goes with --step")}
 			}
-			applyErr := p.Apply(allowUnproved)
-			if err := f.print(c, p, applyErr == nil); err != nil {
-				return err
+			left := 0
+			for _, t := range targets {
+				opt.Target = t
+				p, err := rewrite.Make(c.Context(), opt)
+				if err != nil {
+					return err
+				}
+				applyErr := p.Apply(allowUnproved)
+				if err := f.print(c, p, applyErr == nil); err != nil {
+					return err
+				}
+				if applyErr != nil {
+					return applyErr
+				}
+				left += p.Left()
+				if commit {
+					if err := p.Commit(c.Context()); err != nil {
+						return err
+					}
+				}
 			}
-			switch {
-			case applyErr != nil:
-				return applyErr
-			case p.Left() > 0:
+			if recordPins {
+				if err := rewrite.RecordPins(c.Context(), opt); err != nil {
+					return err
+				}
+			}
+			if left > 0 {
 				return exit(exitLeft)
 			}
 			return nil
@@ -52,6 +76,9 @@ func migrateCommand() *cobra.Command {
 	f.registerFormat(c)
 	c.Flags().BoolVar(&allowDirty, "allow-dirty", false, "write even if the git tree has uncommitted changes")
 	c.Flags().BoolVar(&allowUnproved, "allow-unproved", false, "write even what would break a package that builds today")
+	c.Flags().BoolVar(&step, "step", false, "go one minor release line at a time, each proved and applied before the next")
+	c.Flags().BoolVar(&commit, "commit", false, "with --step: commit each step")
+	c.Flags().BoolVar(&recordPins, "record-pins", false, "record the versions of etcd, gRPC and protobuf for check --pins")
 	return c
 }
 
@@ -87,6 +114,7 @@ func diffCommand() *cobra.Command {
 
 func checkCommand() *cobra.Command {
 	var f planFlags
+	var pins bool
 	c := &cobra.Command{
 		Use:   "check [flags] [dir]",
 		Short: "Print what a migration would have to do; write nothing",
@@ -94,6 +122,13 @@ func checkCommand() *cobra.Command {
 			opt, err := f.options(c, args)
 			if err != nil {
 				return err
+			}
+			if pins {
+				drift, err := rewrite.Drift(c.Context(), opt)
+				if err != nil {
+					return err
+				}
+				return f.printDrift(c, drift)
 			}
 			p, err := rewrite.Make(c.Context(), opt)
 			if err != nil {
@@ -107,6 +142,7 @@ func checkCommand() *cobra.Command {
 	}
 	f.register(c)
 	f.registerFormat(c)
+	c.Flags().BoolVar(&pins, "pins", false, "check that etcd, gRPC and protobuf are what 'migrate --record-pins' recorded, in go.mod, the build list, vendor and etcd image tags")
 	return c
 }
 

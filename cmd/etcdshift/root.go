@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/etcdshift/etcdshift/rewrite"
+	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 	"github.com/etcdshift/etcdshift/rewrite/verify"
 	"github.com/etcdshift/etcdshift/rules"
@@ -96,6 +98,31 @@ func (f *planFlags) print(c *cobra.Command, p *rewrite.Plan, applied bool) error
 		return report.SARIF(c.OutOrStdout(), &p.Run, titles)
 	}
 	return usageError{fmt.Errorf("--format %s: must be text, json or sarif", f.format)}
+}
+
+// printDrift writes what moved, and fails when something did.
+func (f *planFlags) printDrift(c *cobra.Command, drift []deps.Drift) error {
+	switch f.format {
+	case "text":
+		for _, d := range drift {
+			fmt.Fprintln(c.OutOrStdout(), d)
+		}
+	case "json":
+		enc := json.NewEncoder(c.OutOrStdout())
+		enc.SetIndent("", "  ")
+		if drift == nil {
+			drift = []deps.Drift{}
+		}
+		if err := enc.Encode(drift); err != nil {
+			return err
+		}
+	default:
+		return usageError{fmt.Errorf("--format %s: with --pins it must be text or json", f.format)}
+	}
+	if len(drift) > 0 {
+		return exit(exitNeeded)
+	}
+	return nil
 }
 
 // options turns flags and arguments into the options of a plan.

@@ -161,7 +161,23 @@ func modulePins(ctx context.Context, run *gocmd.Runner, dir, rel string) ([]Modu
 			pin(r.Mod.Path).GoMod = r.Mod.Version
 		}
 	}
-	out, err := run.With("GOWORK=off").Run(ctx, dir, "list", "-m", "-mod=readonly", "-f", "{{.Path}} {{with .Replace}}{{.Path}}{{with .Version}}@{{.}}{{end}}{{else}}{{.Version}}{{end}}", "all")
+	// A go.sum that lacks a line is not what is asked about: list with a copy
+	// of the module files, which may gain it.
+	scratch, err := os.MkdirTemp("", "etcdshift-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(scratch)
+	copied := filepath.Join(scratch, "go.mod")
+	if err := os.WriteFile(copied, data, 0o644); err != nil {
+		return nil, err
+	}
+	if sum, err := os.ReadFile(filepath.Join(dir, "go.sum")); err == nil {
+		if err := os.WriteFile(filepath.Join(scratch, "go.sum"), sum, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	out, err := run.With("GOWORK=off").Run(ctx, dir, "list", "-m", "-mod=mod", "-modfile="+copied, "-f", "{{.Path}} {{with .Replace}}{{.Path}}{{with .Version}}@{{.}}{{end}}{{else}}{{.Version}}{{end}}", "all")
 	if err != nil {
 		return nil, fmt.Errorf("the build list of %s: %w", rel, err)
 	}
