@@ -64,29 +64,44 @@ func privatePrefix(modpath string) string {
 	return elems[0]
 }
 
-// network completes the facts of an address that did not answer.
+// network completes the facts of an address that did not answer, or a
+// repository that did not open.
 func network(f facts) bool {
 	if f["url"] == "" {
 		f["url"] = f["url2"]
 	}
-	u, err := url.Parse(f["url"])
-	if err == nil && u.Host != "" {
+	if f["module"] == "" {
+		f["module"], f["version"] = f["gomod"], f["rev"]
+	}
+	if f["module"] == "" {
+		f["module"] = f["asked"]
+	}
+	if u, err := url.Parse(f["url"]); err == nil && u.Host != "" {
 		f["host"] = u.Host
-		if m := proxyModule(u.Path); m.Path != "" && f["module"] == "" {
-			f["module"], f["version"] = m.Path, m.Version
-		}
-		if !strings.Contains(u.Path, "/@") && u.RawQuery == "" && len(u.Path) > 1 {
+		if m := proxyModule(u.Path); m.Path != "" {
+			if f["module"] == "" {
+				f["module"], f["version"] = m.Path, m.Version
+			}
+		} else if u.RawQuery == "" && len(u.Path) > 1 {
 			f["repo"] = u.Host + strings.TrimSuffix(u.Path, "/")
 		}
 	}
-	if f["module"] == "" && f["host"] != "" && f["repo"] != "" {
+	// What git was asked for is what the user knows; the address that it names
+	// can come from a setting.
+	if u, err := url.Parse(f["remote"]); err == nil && u.Host != "" {
+		f["repo"] = u.Host + strings.TrimSuffix(u.Path, "/")
+	} else if m := f["module"]; m != "" && (f["repo"] == "" || privatePrefix(m) != strings.Split(m, "/")[0]) {
+		f["repo"] = repoOf(m)
+	}
+	if f["module"] == "" {
 		f["module"] = f["repo"]
 	}
 	if f["module"] != "" {
-		if f["repo"] == "" {
-			f["repo"] = repoOf(f["module"])
-		}
 		f["prefix"] = privatePrefix(f["module"])
+	}
+	f["site"], _, _ = strings.Cut(f["repo"], "/")
+	if f["host"] == "" {
+		f["host"] = f["site"]
 	}
 	return true
 }

@@ -71,6 +71,7 @@ func Examine(ctx context.Context, o Options) ([]Diagnosis, error) {
 	if err := e.find(); err != nil {
 		return nil, err
 	}
+	e.settings()
 	for _, u := range e.units {
 		e.unit(u)
 		if err := ctx.Err(); err != nil {
@@ -554,7 +555,7 @@ func (e *examination) reach(u *unit) {
 
 // unreachable are the diagnoses of modules that cannot be had, in the order in
 // which they are to be looked at.
-var unreachable = []string{"git-network", "tls", "proxy-off", "git-credentials", "git-permission", "unrecognized-import-path", "proxy-refuses", "checksum-database-unreachable"}
+var unreachable = []string{"git-network", "tls", "proxy-off", "git-unreachable", "git-credentials", "git-permission", "unrecognized-import-path", "proxy-refuses", "checksum-database-unreachable"}
 
 // vendor asks the go command whether vendor/ fits go.mod.
 func (e *examination) vendor(u *unit) {

@@ -474,6 +474,25 @@ func main() { println("etcd") }
 	}
 }
 
+func TestExamineWarnsOfSettingsThatHideFaults(t *testing.T) {
+	dir := repo(t, "-- go.mod --\nmodule example.com/m\n\ngo 1.21\n-- m.go --\npackage m\n")
+	run := &gocmd.Runner{Env: []string{"GOFLAGS=-mod=vendor", "GONOSUMDB=*", "GOINSECURE=corp.example.com"}}
+	ds := examine(t, Options{Dir: dir, Go: run, Offline: true})
+	if got, want := ids(ds), []string{"goflags-mod", "checks-off", "checks-off"}; !slices.Equal(got, want) {
+		t.Errorf("diagnosed %v, want %v\n%s", got, want, show(ds))
+	}
+	run = &gocmd.Runner{Env: []string{"GOPRIVATE=corp.example.com"}}
+	if ds := examine(t, Options{Dir: dir, Go: run, Offline: true}); len(ds) > 0 {
+		t.Errorf("a private prefix is no fault, yet:\n%s", show(ds))
+	}
+}
+
+func TestExamineSaysThatGoIsTooOld(t *testing.T) {
+	dir := repo(t, "-- go.mod --\nmodule example.com/m\n\ngo 1.999\n-- m.go --\npackage m\n")
+	run := &gocmd.Runner{Env: []string{"GOTOOLCHAIN=local"}}
+	find(t, examine(t, Options{Dir: dir, Go: run}), "go-too-old", Error)
+}
+
 func TestExamineOfCodeWithoutModules(t *testing.T) {
 	dir := repo(t, `
 -- main.go --
@@ -493,7 +512,9 @@ func zipped(t *testing.T, path, version string, files map[string]string) string 
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	files["go.mod"] = "module " + path + "\n\ngo 1.21\n"
+	if files["go.mod"] == "" {
+		files["go.mod"] = "module " + path + "\n\ngo 1.21\n"
+	}
 	for name, data := range files {
 		w, err := z.Create(path + "@" + version + "/" + name)
 		if err == nil {
@@ -630,6 +651,39 @@ func main() {}
 	ds := examine(t, Options{Dir: dir, Go: private(t, s.URL)})
 	d := find(t, ds, "git-network", Error)
 	has(t, d, "connection refused", "corp.example.com/lib v1.0.0", "# 1. network")
+}
+
+func TestExamineOrdersNetworkCredentialsPermission(t *testing.T) {
+	dir := repo(t, `
+-- go.mod --
+module corp.example.com/app
+
+go 1.21
+
+require (
+	github.com/acme-corp/login v1.0.0
+	github.com/acme-corp/secret v1.0.0
+	github.com/acme-off/x v1.0.0
+)
+-- main.go --
+package main
+
+import (
+	_ "github.com/acme-corp/login"
+	_ "github.com/acme-corp/secret"
+	_ "github.com/acme-off/x"
+)
+
+func main() {}
+`)
+	ds := examine(t, Options{Dir: dir, Go: &gocmd.Runner{Env: gitHost(t)}})
+	want := []string{"git-network", "git-credentials", "git-permission"}
+	if got := ids(ds); !slices.Equal(got, want) {
+		t.Fatalf("diagnosed %v, want %v\n%s", got, want, show(ds))
+	}
+	has(t, ds[0], "github.com/acme-off/x", "go.mod:8", "0 of 3 requirements answer")
+	has(t, ds[1], "github.com/acme-corp/login", "go.mod:6", "git ls-remote https://github.com/acme-corp/login")
+	has(t, ds[2], "github.com/acme-corp/secret", "go.mod:7")
 }
 
 func TestExamineOfflineNamesWhatTheCacheLacks(t *testing.T) {

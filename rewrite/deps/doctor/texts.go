@@ -639,7 +639,7 @@ var texts = []known{
 		id: "work-not-listed", severity: Error,
 		title: "this module is not part of the workspace around it",
 		like: []string{
-			`pattern \S+: directory prefix (?P<dir>\S+) does not contain (?:modules listed in go\.work|main module)`,
+			`pattern \S+: directory prefix (?P<dir>\S+) does not contain modules listed in go\.work`,
 			`directory (?P<dir>\S+) is (?:contained in a module that is not one of the workspace modules listed in go\.work|outside main module or its selected dependencies|outside modules listed in go\.work)`,
 			`current directory (?:is contained in|outside) [^\n]*not one of the workspace modules listed in go\.work`,
 		},
@@ -650,8 +650,13 @@ var texts = []known{
 	{
 		id: "no-go-mod", severity: Error,
 		title: "there is no go.mod here",
-		like:  []string{`go\.mod file not found in current directory or any parent directory`, `cannot find main module, but found (?P<what>\S+) in (?P<dir>\S+)`},
-		cause: "the go command was started outside any module: in the root of a repository with several modules, beside a go.work, or in code from before modules",
+		like: []string{
+			`go\.mod file not found in current directory or any parent directory`,
+			`cannot find main module, but found (?P<what>\S+) in (?P<dir>\S+)`,
+			`pattern \S+: directory prefix (?P<dir>\S+) does not contain main module or its selected dependencies`,
+			`directory (?P<dir>\S+) outside main module or its selected dependencies`,
+		},
+		cause: "the go command was started outside any module, or asked for a folder outside the one it is in: the root of a repository with several modules, a folder beside go.work, code from before modules",
 		fix:   []string{"git ls-files 'go.mod' '*/go.mod' 'go.work'", "# several modules: run in each; none:", "go mod init MODULE && go mod tidy"},
 		ref:   modRef + "#go-mod-init",
 	},
@@ -736,7 +741,7 @@ var texts = []known{
 		fix: []string{
 			"# 2. credentials: for https a .netrc or a credential helper, or ssh instead",
 			"git ls-remote https://{repo|HOST/REPOSITORY}",
-			"git config --global url.\"git@{host|HOST}:\".insteadOf \"https://{host|HOST}/\"",
+			"git config --global url.\"git@{site|HOST}:\".insteadOf \"https://{site|HOST}/\"",
 			"go env -w GOPRIVATE={prefix|PREFIX}",
 			"# 3. then permission: can that account read the repository?",
 		},
@@ -790,6 +795,21 @@ var texts = []known{
 		cause: "the first element of the path is asked where the repository is, and gave no answer that the go command understands ({why}): the path is misspelt, the host is private and asks for a login, or it is not there any more",
 		fix:   []string{"curl -sS 'https://{module}?go-get=1'", "go env -w GOPRIVATE={prefix|PREFIX}", "go mod why -m {module}"},
 		ref:   modRef + "#vcs-find",
+	},
+	{
+		id: "git-unreachable", severity: Error,
+		title: "git can reach {module} neither by https nor by ssh",
+		like:  []string{`(?P<module><PKG>)(?:@(?P<version>[\w.+-]+))?: no secure protocol found for repository`},
+		mind:  network,
+		cause: "the go command tried each protocol and does not say why none worked: the host is not reachable, git has no credentials for it, or the account may not read the repository. git itself says which",
+		fix: []string{
+			"# 1. network",
+			"curl -sSI https://{host|HOST}",
+			"# 2. credentials, 3. permission: git names the one that is missing",
+			"git ls-remote https://{repo}",
+			"go env -w GOPRIVATE={prefix}",
+		},
+		ref: modRef + "#private-modules",
 	},
 	{
 		id: "git-shallow", severity: Error,
