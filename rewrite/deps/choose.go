@@ -29,7 +29,14 @@ func (s *solver) choose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.release, s.reason, err = Choose(s.Line, s.Version, strings.TrimPrefix(goInUse, "go"), s.directive(), s.KeepGo)
+	goInUse = strings.TrimPrefix(goInUse, "go")
+	if s.Local != "" {
+		return s.chooseCheckout(ctx, goInUse)
+	}
+	if _, known := atlas.FindRelease(s.Version); s.Version != "" && !known {
+		return s.chooseUnknown(ctx, goInUse)
+	}
+	s.release, s.reason, err = Choose(s.Line, s.Version, goInUse, s.directive(), s.KeepGo)
 	return err
 }
 

@@ -38,6 +38,7 @@ type Request struct {
 	Imports     []string   // etcd packages that the rewritten module imports, in any build configuration
 	Line        atlas.Line // target line
 	Version     string     // exact release; "" to choose
+	Local       string     // checkout of etcd to plan against instead of a release; Line says which API it has
 	KeepGo      bool       // never raise the go directive
 }
 
@@ -151,6 +152,7 @@ type solver struct {
 	modfile string        // planned go.mod
 
 	release atlas.Release
+	unknown *unknownRelease // nil for a release of the atlas
 	reason  string
 	needed  map[string]string // etcd module → version, for the imports
 	min     map[string]string // module → version that the etcd release itself selects
@@ -181,6 +183,7 @@ type requirement struct {
 type modfileReplace struct {
 	old, new module.Version
 	why      string
+	comment  string
 }
 
 func newSolver(ctx context.Context, req Request) (*solver, error) {

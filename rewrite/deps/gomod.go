@@ -52,7 +52,7 @@ func (s *solver) draft() {
 		if !ok {
 			continue
 		}
-		if v := atlas.Companion(m, s.release.Version); v != "" {
+		if v := s.companion(m); v != "" {
 			s.needed[m] = v
 		}
 	}
@@ -65,7 +65,7 @@ func (s *solver) draft() {
 			// set below
 		case atlas.IsEtcdModule(p):
 			// Not imported, but perhaps in the build.
-			if v := atlas.Companion(p, s.release.Version); v != "" {
+			if v := s.companion(p); v != "" {
 				s.set[p] = requirement{version: v, why: "all etcd modules have one release"}
 			}
 		case r.Indirect && slices.Contains(companions, p):
@@ -127,6 +127,11 @@ func (s *solver) render() ([]byte, error) {
 		a := s.adds[k]
 		if err := f.AddReplace(a.old.Path, a.old.Version, a.new.Path, a.new.Version); err != nil {
 			return nil, err
+		}
+		for _, r := range f.Replace {
+			if a.comment != "" && r.Old == a.old {
+				r.Syntax.Suffix = []modfile.Comment{{Token: "// " + a.comment, Suffix: true}}
+			}
 		}
 	}
 	for _, path := range sortedKeys(s.missing) {

@@ -12,8 +12,6 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
-
-	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
 // minimums asks the go command for the build list of the etcd modules alone:
@@ -23,7 +21,7 @@ func (s *solver) minimums(ctx context.Context) error {
 	needed := map[string]string{}
 	for _, path := range s.Imports {
 		if m, ok := moduleOf(path); ok {
-			if v := atlas.Companion(m, s.release.Version); v != "" {
+			if v := s.companion(m); v != "" {
 				needed[m] = v
 			}
 		}
@@ -32,6 +30,11 @@ func (s *solver) minimums(ctx context.Context) error {
 		return nil
 	}
 	s.needed = needed
+	if s.unknown != nil && s.unknown.dirs != nil {
+		if err := s.replaceByCheckout(); err != nil {
+			return err
+		}
+	}
 	dir := filepath.Join(s.Scratch, "etcd")
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
@@ -47,6 +50,13 @@ func (s *solver) minimums(ctx context.Context) error {
 		}
 		for _, m := range sortedKeys(s.standIns) {
 			f.AddReplace(m, "", s.standIns[m], "")
+		}
+		for _, a := range s.adds {
+			to := a.new.Path
+			if !filepath.IsAbs(to) {
+				to = filepath.Join(s.Dir, filepath.FromSlash(to))
+			}
+			f.AddReplace(a.old.Path, "", to, "")
 		}
 		b, err := f.Format()
 		if err != nil {

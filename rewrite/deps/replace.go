@@ -36,6 +36,12 @@ func (s *solver) judgeReplaces() {
 		key := replaceKey(r.Old)
 		switch p := r.Old.Path; {
 		case isOldRoot(p) || atlas.IsEtcdModule(p):
+			if isTemporary(r) {
+				if _, again := s.adds["replace "+p]; !again {
+					s.drop[key] = fmt.Sprintf("it stood for %s until there was a release", p)
+				}
+				continue
+			}
 			if forkOfEtcd(r) {
 				s.judgeFork(r)
 				continue
@@ -133,7 +139,7 @@ func (s *solver) judgeExcludes() {
 			s.drop[excludeKey(e.Mod)] = "the old etcd is no longer used"
 		case s.min[p] == v:
 			s.drop[excludeKey(e.Mod)] = fmt.Sprintf("etcd %s needs this very version, and the build would fall below it", s.release.Version)
-		case atlas.IsEtcdModule(p) && v == atlas.Companion(p, s.release.Version):
+		case atlas.IsEtcdModule(p) && v == s.companion(p):
 			s.drop[excludeKey(e.Mod)] = "it is the release that was chosen"
 		}
 	}

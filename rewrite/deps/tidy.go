@@ -276,7 +276,7 @@ func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 		version[m.Path] = m.Version
 	}
 	for _, m := range build {
-		want := atlas.Companion(m.Path, s.release.Version)
+		want := s.companion(m.Path)
 		if want == "" || want == m.Version || !isSplit(m.Path) {
 			continue
 		}
