@@ -3,6 +3,7 @@ package deps
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -179,6 +180,13 @@ func TestSolveKeepsToTheCompatOfGo117(t *testing.T) {
 		t.Errorf("release %s", res.Release)
 	}
 	has(t, res.GoMod, "\ngo 1.17\n")
+	found := false
+	for _, f := range res.Findings {
+		found = found || f.Rule == "gomod-compat" && f.Line == 3
+	}
+	if !found {
+		t.Errorf("findings: %v", res.Findings)
+	}
 	m.builds(res)
 }
 
@@ -524,4 +532,140 @@ git.example.invalid/team/lib v1.2.3/go.mod h1:AAAHxZB9AAAAaaaaaaaaaaaaaaaaaaaaaa
 	if out, failed := m.run(nil, "vet", "-mod=vendor", "./..."); failed {
 		t.Errorf("does not build from vendor:\n%s", out)
 	}
+}
+
+func TestSolveWorkPlansTheWorkspaceOfItsMembers(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, `
+-- go.work --
+go 1.21 // ours
+
+toolchain go1.21.5
+
+use (
+	./app // the program
+	./lib
+	./tool
+)
+
+replace google.golang.org/grpc => google.golang.org/grpc v1.26.0
+-- app/go.mod --
+module example.com/app
+
+go 1.21
+
+require go.etcd.io/etcd/client/v3 v3.5.0
+
+replace google.golang.org/grpc => google.golang.org/grpc v1.29.1
+-- app/main.go --
+`+clientMain+`
+-- app/l.go --
+package main
+
+import _ "example.com/lib"
+-- lib/go.mod --
+module example.com/lib
+
+go 1.21
+
+require go.etcd.io/etcd/api/v3 v3.5.0
+-- lib/l.go --
+package lib
+
+import _ "go.etcd.io/etcd/api/v3/mvccpb"
+-- tool/go.mod --
+module example.com/tool
+
+go 1.21
+
+replace google.golang.org/grpc => google.golang.org/grpc v1.28.0
+-- tool/t.go --
+package tool
+`)
+	overlay := map[string]string{}
+	members := map[string]*Result{}
+	setOverlay := func() {
+		b, err := json.Marshal(map[string]any{"Replace": overlay})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.req.OverlayFile = filepath.Join(m.root, "overlay.json")
+		write(t, m.req.OverlayFile, b)
+	}
+	root := m.dir
+	plan := func(name string, imports ...string) {
+		m.req.Dir = filepath.Join(root, name)
+		m.req.Scratch = filepath.Join(m.root, "scratch", name)
+		if err := os.MkdirAll(m.req.Scratch, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		m.req.Imports = imports
+		res := m.solve()
+		lacks(t, res.GoMod, "replace", "example.com/lib v")
+		members[m.req.Dir] = res
+		for file, data := range map[string][]byte{"go.mod": res.GoMod, "go.sum": res.GoSum} {
+			aside := filepath.Join(m.root, "planned", name, file)
+			write(t, aside, data)
+			overlay[filepath.Join(m.req.Dir, file)] = aside
+		}
+		setOverlay()
+	}
+	solve := func() *WorkResult {
+		work, err := SolveWork(context.Background(), WorkRequest{
+			Go: m.req.Go, File: filepath.Join(root, "go.work"), Scratch: t.TempDir(), OverlayFile: m.req.OverlayFile, Members: members,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.untouched()
+		return work
+	}
+	plan("lib", "go.etcd.io/etcd/api/v3/mvccpb")
+	plan("app", "go.etcd.io/etcd/client/v3")
+	// The replace of a member that was left out holds for all of them.
+	work := solve()
+	if len(work.Findings) != 2 || work.Findings[0].File != "tool/go.mod" || work.Findings[0].Line != 5 {
+		t.Errorf("findings: %v", work.Findings)
+	}
+	plan("tool")
+	work = solve()
+	if len(work.Findings) > 0 {
+		t.Errorf("findings: %v", work.Findings)
+	}
+	has(t, work.Work, "go 1.26.0 // ours", "./app // the program")
+	lacks(t, work.Work, "grpc", "toolchain")
+	if len(work.Changes) != 3 || len(work.Files()) == 0 {
+		t.Errorf("changes: %v", work.Changes)
+	}
+	run := m.req.Go.With("GOWORK=" + work.File)
+	out, failed, err := run.Combined(context.Background(), filepath.Join(root, "app"), "vet", "-mod=readonly", "-overlay="+m.req.OverlayFile, "./...")
+	if failed || err != nil {
+		t.Errorf("the planned workspace does not build: %v\n%s", err, out)
+	}
+}
+
+func TestSolveKeepsTools(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, gomod(`go 1.24
+
+toolchain go1.24.1
+
+tool rsc.io/quote/buggy
+
+require (
+	github.com/golang/mock v1.6.0
+	rsc.io/quote v1.5.2
+)`)+`
+-- tools.go --
+//go:build tools
+
+package main
+
+import _ "github.com/golang/mock/mockgen"
+`)
+	res := m.solve()
+	has(t, res.GoMod, "tool rsc.io/quote/buggy", "github.com/golang/mock v1", "rsc.io/quote v1.5.2")
+	lacks(t, res.GoMod, "toolchain")
+	changed(t, res, "drop toolchain go1.24.1")
+	m.builds(res)
 }

@@ -58,16 +58,16 @@ type Result struct {
 	// ModFile, in Request.Scratch, is what to build the plan with: the planned
 	// go.mod, with go.sum beside it, and replaces for the modules that are
 	// members of the workspace or cannot be had from here.
-	ModFile       string
-	GoMod, GoSum  []byte   // planned bytes; GoSum is nil when the module needs none
-	Missing       []string // packages that the module's own code imports and no version of the plan has
-	Unreachable   []string // modules that could not be had; packages that import them cannot be proved
-	Changes       []Change
-	Findings      []edit.Finding
-	Build         []module.Version // build list of the plan, without the main module
-	beforeMod     []byte
-	beforeSum     []byte
-	vendorPresent bool
+	ModFile      string
+	GoMod, GoSum []byte   // planned bytes; GoSum is nil when the module needs none
+	Missing      []string // packages that the module's own code imports and no version of the plan has
+	Unreachable  []string // modules that could not be had; packages that import them cannot be proved
+	Changes      []Change
+	Findings     []edit.Finding
+	Build        []module.Version // build list of the plan, without the main module
+	beforeMod    []byte
+	beforeSum    []byte
+	solver       *solver
 }
 
 // Files returns the changes of go.mod and go.sum, with paths relative to the
@@ -161,7 +161,6 @@ type solver struct {
 	set      map[string]requirement    // module → requirement to write
 	adds     map[string]modfileReplace // module → replace to write
 	kept     map[string]string         // "replace …" that stays → why
-	why      map[string]string         // module → reason of its change
 	raised   map[string][]string       // module → versions that were tried for it
 	raises   []raised
 	accepted map[string]bool   // modules that keep an old etcd, for want of a better version
@@ -192,7 +191,7 @@ func newSolver(ctx context.Context, req Request) (*solver, error) {
 		modfile: filepath.Join(req.Scratch, "go.mod"),
 		needed:  map[string]string{}, min: map[string]string{},
 		drop: map[string]string{}, set: map[string]requirement{}, adds: map[string]modfileReplace{},
-		kept: map[string]string{}, why: map[string]string{}, raised: map[string][]string{}, accepted: map[string]bool{},
+		kept: map[string]string{}, raised: map[string][]string{}, accepted: map[string]bool{},
 		standIns: map[string]string{}, sibling: map[string]bool{}, missing: map[string]string{},
 	}
 	if s.Go == nil {

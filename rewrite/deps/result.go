@@ -15,7 +15,7 @@ import (
 
 // result reads the tidied plan and explains how it differs from the tree.
 func (s *solver) result(ctx context.Context) (*Result, error) {
-	r := &Result{Release: s.release.Version, Reason: s.reason, ModFile: s.modfile, beforeMod: s.mod, beforeSum: s.sum}
+	r := &Result{Release: s.release.Version, Reason: s.reason, ModFile: s.modfile, beforeMod: s.mod, beforeSum: s.sum, solver: s}
 	var err error
 	if r.GoMod, err = os.ReadFile(s.modfile); err != nil {
 		return nil, err
@@ -47,9 +47,12 @@ func (s *solver) result(ctx context.Context) (*Result, error) {
 	}
 	r.Changes = s.explain(ctx, after)
 	s.explainGo(after)
+	if s.compat != "" && after.Go != nil {
+		s.finding("gomod-compat", edit.Note, s.before.Go.Syntax,
+			fmt.Sprintf("with go %s, tidy also checks what Go 1.16 would select, which is something else", after.Go.Version),
+			"run 'go mod tidy -compat="+s.compat+"' from now on, or raise the directive with 'go mod edit -go=1.18'")
+	}
 	r.Findings = edit.SortFindings(s.findings)
-	_, err = os.Stat(filepath.Join(s.Dir, "vendor", "modules.txt"))
-	r.vendorPresent = err == nil
 	return r, nil
 }
 

@@ -139,7 +139,6 @@ func (s *solver) remedy(ctx context.Context, failed error) (bool, error) {
 	}
 	if m := compatRE.FindStringSubmatch(text); m != nil && s.compat == "" {
 		s.compat = m[1]
-		s.why["-compat"] = fmt.Sprintf("go %s would select other versions than go 1.16; 'go mod tidy -compat=%s' leaves the older Go out", m[1], m[1])
 		return true, nil
 	}
 	if s.restore(text) {

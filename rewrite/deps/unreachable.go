@@ -225,6 +225,14 @@ func (s *solver) withoutStandIns(mod, sum []byte) (planMod, planSum []byte, err 
 		if err := f.DropReplace(path, ""); err != nil {
 			return nil, nil, err
 		}
+		// The workspace needs no require of its members; tidy wrote one.
+		for _, r := range slices.Clone(f.Require) {
+			if r.Mod.Path == path && r.Mod.Version == noVersion && s.lineOfModule(path) == nil {
+				if err := f.DropRequire(path); err != nil {
+					return nil, nil, err
+				}
+			}
+		}
 	}
 	for _, r := range s.before.Replace {
 		if _, dropped := s.drop[replaceKey(r.Old)]; !dropped && s.standIns[r.Old.Path] != "" {
