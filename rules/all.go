@@ -13,8 +13,15 @@ var All = []*Rule{
 	grpcBalancerName,
 	grpcConnTimeout,
 	dialBlock,
+	grpcInterceptor,
+	authDialTimeout,
+	endpointScheme,
+	clientSilent,
 
 	// Calls, types and fakes of the client.
+	nilClient,
+	memberList,
+	clientErrors,
 
 	// Naming and discovery.
 	namingResolver,
@@ -47,6 +54,12 @@ var All = []*Rule{
 	clientV2,
 
 	// Behaviour that changes without a compile error.
+	clientLogs,
+	mutexUnlock,
+	rejectOldCluster,
+	serializableOrder,
+	tlsServerName,
+	embedDefaults,
 
 	// What a raised go directive makes go vet refuse.
 	printfConstantFormat,

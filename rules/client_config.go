@@ -5,8 +5,11 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"strings"
 
 	"golang.org/x/tools/go/ast/inspector"
+
+	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
 // clientConfig is what can be seen of a clientv3.Config that goes into a call.
@@ -202,4 +205,60 @@ func (p *Pass) amount(e ast.Expr) amount {
 		}
 	}
 	return unknown
+}
+
+// oldLayout says whether a file imports an etcd package by the path that it had
+// before 3.5.
+func (f *File) oldLayout() bool {
+	for _, i := range f.imps {
+		if _, layout, ok := atlas.Canonical(i.path); ok && layout != atlas.LayoutSplit {
+			return true
+		}
+	}
+	return false
+}
+
+// test says whether a file is a test.
+func (f *File) test() bool { return strings.HasSuffix(f.Name, "_test.go") }
+
+// before35 says whether a file was written for an etcd before 3.5: the release
+// says so, or the import paths.
+func (p *Pass) before35(f *File) bool {
+	return p.FromBefore("v3.5.0") || p.From == "" && f.oldLayout()
+}
+
+// before says whether a file was written for an etcd before v. Where the
+// release is not known and the import paths allow it, unsure has the words
+// that a finding adds.
+func (p *Pass) before(f *File, v string) (yes bool, unsure string) {
+	if p.From == "" && f.oldLayout() {
+		return true, " (if this was written for an etcd before " + v + "; the release is not known, --from names it)"
+	}
+	return p.FromBefore(v), ""
+}
+
+// configs returns the calls of clientv3.New with what is seen of their Config.
+func (p *Pass) configs() []newCall {
+	var out []newCall
+	for _, r := range p.Refs("clientv3", "New") {
+		call := r.Call()
+		if call == nil || len(call.Args) != 1 {
+			continue
+		}
+		_, ec := r.Expr()
+		arg, _ := parent(ec).FindNode(call.Args[0])
+		out = append(out, newCall{r, call, p.clientConfig(arg)})
+	}
+	return out
+}
+
+type newCall struct {
+	Ref
+	call *ast.CallExpr
+	cfg  *clientConfig
+}
+
+// unset says that a field has its zero value for sure.
+func (cc *clientConfig) unset(field string) bool {
+	return cc.complete && len(cc.fields[field]) == 0
 }

@@ -15,6 +15,9 @@ import (
 // uses returns the identifiers that mention an object of the package's own,
 // definitions included. The table is built when the first rule asks.
 func (p *Pass) uses(obj types.Object) []inspector.Cursor {
+	if p.Info == nil {
+		return nil
+	}
 	x := p.index
 	if x.uses == nil {
 		x.uses = map[types.Object][]inspector.Cursor{}
@@ -364,6 +367,32 @@ func literalOf(e ast.Expr) *ast.CompositeLit {
 		}
 	}
 	return nil
+}
+
+// literal returns the composite literal that an expression is, or that the
+// variable which it names is set to once.
+func (p *Pass) literal(c inspector.Cursor) *ast.CompositeLit {
+	e := c.Node().(ast.Expr)
+	if lit := literalOf(e); lit != nil {
+		return lit
+	}
+	values, all := p.valuesOf(p.object(e))
+	if !all || len(values) != 1 {
+		return nil
+	}
+	return literalOf(values[0].Node().(ast.Expr))
+}
+
+// assigns says whether a field of a variable is assigned anywhere.
+func (p *Pass) assigns(id *ast.Ident, field string) bool {
+	for _, u := range p.uses(p.object(id)) {
+		if sel, ok := u.Parent().Node().(*ast.SelectorExpr); ok && sel.X == u.Node() && sel.Sel.Name == field {
+			if as, _ := assignment(u.Parent()); as != nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // assignedTo returns the field that an expression is stored in by its parent:

@@ -139,6 +139,12 @@ func goldenCases(t *testing.T) []*golden {
 	return slices.DeleteFunc(out, func(g *golden) bool { return !match.MatchString(g.path) })
 }
 
+// list returns the rules that a case runs: all but the opt-in ones, of which
+// only its own takes part.
+func (g *golden) list() []*rules.Rule {
+	return slices.DeleteFunc(slices.Clone(rules.All), func(r *rules.Rule) bool { return r.OptIn && r.ID != g.rule() })
+}
+
 func folder(s string) string { return strings.NewReplacer("-", "_", ".", "_").Replace(s) }
 
 func (g *golden) fill() {
@@ -331,7 +337,7 @@ func runCase(t *testing.T, g *golden, line atlas.Line, pkgs []*load.Package) *ou
 	if slices.Contains(g.set["tier"], "syntax") {
 		pkgs = withoutTypes(t, pkgs)
 	}
-	s, err := rewrite.Rewrite(target(line), g.from, pkgs, rules.All)
+	s, err := rewrite.Rewrite(target(line), g.from, pkgs, g.list())
 	if err != nil {
 		t.Errorf("%s: %s: %v", g.path, line, err)
 		return &outcome{}
@@ -560,7 +566,7 @@ func compileResults(t *testing.T, line atlas.Line, cases []*golden, results map[
 			continue
 		}
 		// A second run starts from the target: that is what go.mod says then.
-		s, err := rewrite.Rewrite(target(line), atlas.Newest(line), loaded[name], rules.All)
+		s, err := rewrite.Rewrite(target(line), atlas.Newest(line), loaded[name], g.list())
 		if err != nil {
 			t.Errorf("%s: second run: %v", g.path, err)
 			continue

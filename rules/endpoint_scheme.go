@@ -1,0 +1,114 @@
+package rules
+
+import (
+	"go/ast"
+	"go/constant"
+	"go/token"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
+
+// endpointScheme looks at endpoints that New refused and now takes.
+//
+// Matched: constant strings in Config.Endpoints and in calls of SetEndpoints
+// and NewFromURL. tcp:// is written http://, or without a scheme where the Config has TLS; other schemes than http, https,
+// unix and unixs, and addresses without a port, are reported.
+//
+// Not matched: endpoints from elsewhere.
+var endpointScheme = &Rule{
+	ID:    "endpoint-scheme",
+	Title: "write endpoints as http://host:port instead of tcp://host:port",
+	Before: `package p
+
+import "github.com/coreos/etcd/clientv3"
+
+func connect() (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{Endpoints: []string{"tcp://127.0.0.1:2379"}})
+}
+`,
+	After: `package p
+
+import clientv3 "go.etcd.io/etcd/client/v3"
+
+func connect() (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{Endpoints: []string{"http://127.0.0.1:2379"}})
+}
+`,
+	Why:    "Up to v3.3.13 New failed for an endpoint without a port or with a scheme that it did not know. Now it takes any, and calls hang until their context ends.",
+	Since:  "v3.3.14",
+	Safety: Adjusted,
+	Refs:   []string{"client/v3/internal/endpoint/endpoint.go"},
+	Run: func(p *Pass) {
+		seen := map[ast.Node]bool{}
+		for _, n := range p.configs() {
+			for _, vc := range n.cfg.fields["Endpoints"] {
+				f := p.FileOf(vc.Node().Pos())
+				if lit := p.literal(vc); lit != nil && p.before35(f) {
+					for _, e := range lit.Elts {
+						if !seen[e] {
+							seen[e] = true
+							p.etcdEndpoint(f, e, len(n.cfg.fields["TLS"]) > 0 || !n.cfg.complete)
+						}
+					}
+				}
+			}
+		}
+		for _, name := range []string{"Client.SetEndpoints", "NewFromURL"} {
+			for _, r := range p.Refs("clientv3", name) {
+				if call := r.Call(); call != nil && !call.Ellipsis.IsValid() && p.before35(r.File) {
+					for _, e := range call.Args {
+						p.etcdEndpoint(r.File, e, false)
+					}
+				}
+			}
+		}
+	},
+}
+
+// etcdEndpoint looks at one endpoint. Without a scheme it is TLS that decides.
+func (p *Pass) etcdEndpoint(f *File, e ast.Expr, tls bool) {
+	lit, isLit := e.(*ast.BasicLit)
+	s := ""
+	if isLit {
+		s, _ = strconv.Unquote(lit.Value)
+	} else if tv, ok := p.constant(e); ok && tv.Value.Kind() == constant.String {
+		s = constant.StringVal(tv.Value)
+	} else {
+		return
+	}
+	scheme, host, ok := strings.Cut(s, "://")
+	if !ok {
+		scheme, host = "http", s
+		if strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "unixs:") {
+			return
+		}
+	}
+	host, _, _ = strings.Cut(host, "/")
+	switch scheme {
+	case "unix", "unixs":
+		return
+	case "tcp":
+		if isLit && lit.Value == strconv.Quote(s) {
+			if tls {
+				c := p.Change(edit.Typed, "the client does not know the scheme tcp; without one Config.TLS decides")
+				c.Replace(f, lit.Pos()+1, lit.Pos()+token.Pos(1+len("tcp://")), "")
+			} else {
+				c := p.Change(edit.Typed, "the client does not know the scheme tcp; plain connections are http")
+				c.Replace(f, lit.Pos()+1, lit.Pos()+4, "http")
+			}
+			return
+		}
+		p.Report(f, e, edit.Review, "the endpoint "+strconv.Quote(s)+" has a scheme that the client does not know; calls would hang", "write http://"+host)
+		return
+	case "http", "https":
+	default:
+		p.Report(f, e, edit.Review, "the endpoint "+strconv.Quote(s)+" has a scheme that the client does not know: New failed for it up to v3.3.13, now calls hang", "use http, https, unix or unixs")
+		return
+	}
+	if _, port, err := net.SplitHostPort(host); err != nil || port == "" {
+		p.Report(f, e, edit.Review, "the endpoint "+strconv.Quote(s)+" names no port: New failed for it up to v3.3.13, now calls hang", "write host:port, such as "+strconv.Quote("http://127.0.0.1:2379"))
+	}
+}

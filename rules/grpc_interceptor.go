@@ -1,0 +1,84 @@
+package rules
+
+import (
+	"go/ast"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
+
+// grpcInterceptor chains interceptors in the dial options of an etcd client.
+//
+// Matched: grpc.WithUnaryInterceptor and WithStreamInterceptor that end in
+// Config.DialOptions.
+//
+// Not matched: other gRPC connections; options where two interceptors of a kind
+// meet, of which only the last one ran.
+var grpcInterceptor = &Rule{
+	ID:    "grpc-interceptor",
+	Title: "chain interceptors in etcd dial options, so that the client keeps its own",
+	Before: `package p
+
+import (
+	"github.com/coreos/etcd/clientv3"
+	"google.golang.org/grpc"
+)
+
+func connect(endpoints []string, metrics grpc.UnaryClientInterceptor) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints:   endpoints,
+		DialOptions: []grpc.DialOption{grpc.WithUnaryInterceptor(metrics)},
+	})
+}
+`,
+	After: `package p
+
+import (
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+)
+
+func connect(endpoints []string, metrics grpc.UnaryClientInterceptor) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints:   endpoints,
+		DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(metrics)},
+	})
+}
+`,
+	Why: "Since v3.3.14 the client retries and refreshes its token in an interceptor. An option of the Config with WithUnaryInterceptor or WithStreamInterceptor replaces it, " +
+		"and calls are neither retried nor authenticated again. Chained interceptors run inside the client's, once for each attempt.",
+	Since:  "v3.3.14",
+	Safety: Adjusted,
+	Refs:   []string{"client/v3/client.go, dial: opts = append(opts, c.cfg.DialOptions...)", "client/v3/retry_interceptor.go"},
+	Run: func(p *Pass) {
+		p.chainInterceptors("WithUnaryInterceptor", "WithChainUnaryInterceptor")
+		p.chainInterceptors("WithStreamInterceptor", "WithChainStreamInterceptor")
+	},
+}
+
+func (p *Pass) chainInterceptors(old, now string) {
+	type found struct {
+		r  Ref
+		at ast.Node
+	}
+	var all []found
+	count := map[ast.Node]int{}
+	for _, r := range p.Refs(grpcPath, old) {
+		if r.Call() == nil {
+			continue
+		}
+		_, ec := r.Expr()
+		if at, ok := p.etcdOption(parent(ec)); ok {
+			all = append(all, found{r, at.Node()})
+			count[at.Node()]++
+		}
+	}
+	for _, x := range all {
+		if count[x.at] > 1 {
+			p.Report(x.r.File, x.r.Call(), edit.Review, "of several "+old+" options only the last one counts, and it replaces the interceptor in which the etcd client retries",
+				"pass the one that is meant to run to grpc."+now)
+			continue
+		}
+		c := p.Change(x.r.Tier, "grpc.%s in etcd dial options replaces the client's own interceptor; %s does not", old, now)
+		c.ReplaceNode(x.r.File, x.r.Ident, now)
+	}
+}

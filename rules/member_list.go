@@ -1,0 +1,68 @@
+package rules
+
+import (
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// memberList keeps MemberList answering without a quorum.
+//
+// Matched: calls of MemberList on etcd's client in code from before 3.5. 3.6
+// and 3.7 have an option for the old read; for 3.5 the call is reported.
+//
+// Not matched: calls through an interface of the repository's own.
+var memberList = &Rule{
+	ID:    "member-list",
+	Title: "read the member list from the local member, as before 3.5",
+	Before: `package p
+
+import (
+	"context"
+
+	"github.com/coreos/etcd/clientv3"
+)
+
+func members(ctx context.Context, cli *clientv3.Client) (int, error) {
+	resp, err := cli.MemberList(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return len(resp.Members), nil
+}
+`,
+	After: `package p
+
+import (
+	"context"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+func members(ctx context.Context, cli *clientv3.Client) (int, error) {
+	resp, err := cli.MemberList(ctx, clientv3.WithSerializable())
+	if err != nil {
+		return 0, err
+	}
+	return len(resp.Members), nil
+}
+`,
+	Why:    "Up to 3.4 the member that was asked answered from what it knew. From 3.5 on the read is linearizable: it fails without a quorum, just when the list is of use. WithSerializable, from 3.6 on, asks for the old read.",
+	Since:  "v3.5.0",
+	Safety: Same,
+	Refs:   []string{"client/v3/cluster.go, MemberList"},
+	Run: func(p *Pass) {
+		for _, r := range p.Refs("clientv3", "Cluster.MemberList") {
+			call := r.Call()
+			if call == nil || len(call.Args) != 1 || !p.before35(r.File) {
+				continue
+			}
+			if p.Target.Line == atlas.Line35 {
+				p.Report(r.File, call, edit.Review, "MemberList is linearizable since 3.5: it fails without a quorum, and no longer answers from the member that is asked",
+					"if it must work without a quorum, move to 3.6, which has clientv3.WithSerializable() for it")
+				continue
+			}
+			c := p.Change(r.Tier, "MemberList is linearizable since 3.5; WithSerializable asks for the local read that it was")
+			c.Insert(r.File, call.Args[0].End(), ", "+c.Qualified(r.File, "go.etcd.io/etcd/client/v3", "WithSerializable()"))
+		}
+	},
+}

@@ -1,0 +1,71 @@
+package rules
+
+import (
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
+
+// serializableOrder reports reads that may go back in time.
+//
+// Matched: clientv3.WithSerializable in code from before v3.3.14, unless the
+// package orders its reads with clientv3/ordering, or all its clients are seen
+// to have one endpoint.
+var serializableOrder = &Rule{
+	ID:    "serializable-order",
+	Title: "report serializable reads that may go back in revision",
+	Before: `package p
+
+import (
+	"context"
+
+	"github.com/coreos/etcd/clientv3"
+)
+
+func get(ctx context.Context, kv clientv3.KV) (*clientv3.GetResponse, error) {
+	return kv.Get(ctx, "k", clientv3.WithSerializable())
+}
+`,
+	After: `package p
+
+import (
+	"context"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+func get(ctx context.Context, kv clientv3.KV) (*clientv3.GetResponse, error) {
+	return kv.Get(ctx, "k", clientv3.WithSerializable())
+}
+`,
+	Why:    "Up to v3.3.13 a client stayed with one member as long as that was healthy. Now it is connected to all, and calls go to them in turn; a serializable read may meet a member that is behind the one before.",
+	Since:  "v3.3.14",
+	Safety: Report,
+	Refs:   []string{"clientv3/health_balancer.go of v3.3.10; client/v3/internal/resolver/resolver.go, Build"},
+	Run: func(p *Pass) {
+		refs := p.Refs("clientv3", "WithSerializable")
+		if len(refs) == 0 || !p.FromBefore("v3.3.14") || len(p.RefsTo("clientv3/ordering")) > 0 || p.oneEndpoint() {
+			return
+		}
+		for _, r := range refs {
+			if call := r.Call(); call != nil {
+				p.Report(r.File, call, edit.Review, "calls go to all members in turn now; a serializable read may be answered with an older revision than the one before",
+					"if the order of reads matters, wrap the KV: ordering.NewKV(cli.KV, ordering.NewOrderViolationSwitchEndpointClosure(cli))")
+			}
+		}
+	},
+}
+
+// oneEndpoint says whether all clients of the package are seen to have a single
+// endpoint.
+func (p *Pass) oneEndpoint() bool {
+	configs := p.configs()
+	for _, n := range configs {
+		values := n.cfg.fields["Endpoints"]
+		if len(values) != 1 || !n.cfg.complete {
+			return false
+		}
+		if lit := p.literal(values[0]); lit == nil || len(lit.Elts) != 1 {
+			return false
+		}
+	}
+	return len(configs) > 0
+}

@@ -1,0 +1,74 @@
+package rules
+
+import (
+	"go/ast"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
+
+// tlsServerName reports clients whose members must now each have a certificate
+// for their own name.
+//
+// Matched: a Config of code from before 3.5 with several endpoints in a literal
+// and a tls.Config that names no server.
+//
+// Not matched: endpoints or TLS settings from elsewhere.
+var tlsServerName = &Rule{
+	ID:    "tls-server-name",
+	Title: "report clients that check the name of each member now",
+	Before: `package p
+
+import (
+	"crypto/tls"
+
+	"github.com/coreos/etcd/clientv3"
+)
+
+func connect(cert tls.Certificate) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints: []string{"https://etcd-0:2379", "https://etcd-1:2379"},
+		TLS:       &tls.Config{Certificates: []tls.Certificate{cert}},
+	})
+}
+`,
+	After: `package p
+
+import (
+	"crypto/tls"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+func connect(cert tls.Certificate) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints: []string{"https://etcd-0:2379", "https://etcd-1:2379"},
+		TLS:       &tls.Config{Certificates: []tls.Certificate{cert}},
+	})
+}
+`,
+	Why:    "Up to 3.4 the client checked the certificates of all members against the host of the first endpoint. From 3.5 on each is checked against its own.",
+	Since:  "v3.5.0",
+	Safety: Report,
+	Refs:   []string{"client/v3/internal/resolver/resolver.go, updateState"},
+	Run: func(p *Pass) {
+		for _, n := range p.configs() {
+			eps, tls := n.cfg.fields["Endpoints"], n.cfg.fields["TLS"]
+			if len(eps) != 1 || len(tls) != 1 || !p.before35(n.File) {
+				continue
+			}
+			lit := p.literal(tls[0])
+			if all := p.literal(eps[0]); all == nil || len(all.Elts) < 2 || lit == nil {
+				continue
+			}
+			named := func(field string) bool {
+				sel, ok := tls[0].Node().(*ast.Ident)
+				return Literal{Lit: lit}.Key(field) != nil || ok && p.assigns(sel, field)
+			}
+			if named("ServerName") || named("InsecureSkipVerify") {
+				continue
+			}
+			p.Report(p.FileOf(lit.Pos()), lit, edit.Review, "each member's certificate is checked against its own host now; up to 3.4 against that of the first endpoint",
+				"if the members share a certificate for one name, set ServerName to it")
+		}
+	},
+}
