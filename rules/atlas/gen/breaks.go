@@ -156,6 +156,9 @@ func compare(s *sym, t *api) class {
 		}
 		return manual
 	case (s.kind == "field" || s.kind == "embed") && (n.kind == "field" || n.kind == "embed"):
+		if alike(s, n) && s.via == "" && n.via != "" {
+			return compat // a literal cannot set what an embedded struct lends
+		}
 		if alike(s, n) {
 			return none
 		}
@@ -500,7 +503,7 @@ func (w *world) applyAdvice(bs []*brk) ([]*brk, error) {
 	}
 	used := make([]bool, len(rows))
 	for i, row := range rows {
-		if len(row) != 4 || len(strings.TrimPrefix(row[2], "+")) != 3 {
+		if len(row) != 4 || len(row[2]) != 3 || strings.Trim(row[2], ".-CMXcmx") != "" {
 			return nil, fmt.Errorf("advice.tsv: row %d, %q: want package, symbol, three classes and the advice", i+1, strings.Join(row, " "))
 		}
 	}
@@ -510,18 +513,18 @@ func (w *world) applyAdvice(bs []*brk) ([]*brk, error) {
 			if !match(row[0], b.pkg) || !match(row[1], b.name) {
 				continue
 			}
-			classes, force := strings.CutPrefix(row[2], "+")
+			classes := strings.ToUpper(row[2])
 			generic := strings.ContainsAny(row[0], "*")
-			applies := force
+			applies := false
 			for t := range targetLines {
-				applies = applies || b.class[t] != none
+				applies = applies || b.class[t] != none || forced(row[2][t])
 			}
 			if !applies {
 				continue
 			}
 			used[i] = true
 			for t := range targetLines {
-				c := class(classes[t])
+				c, force := class(classes[t]), forced(row[2][t])
 				if c == '.' || b.class[t] == none && !force {
 					continue
 				}
@@ -530,7 +533,7 @@ func (w *world) applyAdvice(bs []*brk) ([]*brk, error) {
 				}
 				b.class[t] = c
 				for _, f := range b.forms {
-					if f.status[t] != none || force && f.mask != 0 {
+					if f.status[t] != none || force {
 						f.status[t] = c
 					}
 				}
@@ -705,6 +708,9 @@ func (g *gen) writeZip(name, columns, rows string) error {
 	}
 	return os.WriteFile(filepath.Join(g.out, name), b.Bytes(), 0o644)
 }
+
+// forced reports a class that holds although the code compiles.
+func forced(letter byte) bool { return letter >= 'a' && letter <= 'z' }
 
 // writeQualifiers writes the import path behind each qualifier that the signatures
 // of a package show. A qualifier that stands for two packages in one release is

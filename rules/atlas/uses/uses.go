@@ -57,7 +57,7 @@ func Of(pkg, symbol, release string) (Use, error) {
 	if strings.Contains(body, w.own+".") || strings.Contains(params, w.own+".") {
 		w.use.Imports[w.own] = w.path
 	}
-	w.use.Decl = fmt.Sprintf("func use_%s(%s) {\n%s}\n", strings.ReplaceAll(symbol, ".", "_"), params, body)
+	w.use.Decl = fmt.Sprintf("func use_%s(%s) {\n%s}\n", strings.ReplaceAll(symbol, ".", "__"), params, body)
 	return w.use, nil
 }
 
