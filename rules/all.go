@@ -48,7 +48,9 @@ var All = []*Rule{
 	grpcBalancerMethods,
 	grpcHealthServer,
 	grpcAttributesPairs,
+	grpcStatusWrapped,
 	grpcRemoved,
+	pbGenerated,
 
 	// Client v2.
 	clientV2,
