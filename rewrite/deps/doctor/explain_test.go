@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -141,6 +142,9 @@ var disguises = map[string]func(string) string{
 	"json": func(l string) string {
 		return `{"Time":"2024-05-01T12:34:56Z","Action":"output","Output":"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(l) + "\"}\n"
 	},
+	"golist": func(l string) string {
+		return "{\n\t\"Path\": \"x\",\n\t\"Error\": {\n\t\t\"Err\": " + strconv.Quote(l) + "\n\t}\n}\n"
+	},
 	"gitlab": func(l string) string {
 		return "section_start:1560896352:build[collapsed=true]\r\x1b[0K" + strings.ReplaceAll(l, "\n", "\x1b[0;m\n") + "section_end:1560896353:build\r\x1b[0K\n"
 	},
@@ -267,6 +271,8 @@ var unknown = []string{
 	"go: upgraded google.golang.org/grpc v1.38.0 => v1.41.0\n",
 	"go: downgraded github.com/acme/lib v1.2.0 => v1.1.0\n",
 	"lb.go:3:4: undefined: resolver.BuildOptionFunc\nlb.go:3:4: undefined: balancer.PickOptionsV2\n",
+	"lb.go:3:4: undefined: resolver.Endpoint\nlb.go:3:4: undefined: manual.NewBuilder\n", // the repository's own resolver
+	"lb.go:3:4: undefined: grpc.Dial\nlb.go:3:4: undefined: grpc.CallOption\n",           // always was there
 	"lb.go:3:4: undefined: Endpoint\nlb.go:3:4: undefined: grpc.Addresses\n",
 	"main.go:9:2: undefined: clientv3.SetLogger\n",
 	"main.go:9:2: undefined: pb.NewKVClientX\n", // the repository's own pb

@@ -381,7 +381,7 @@ func (e *examination) generated(u *unit, grpc *listed) {
 		if m == nil {
 			return nil
 		}
-		v := added["grpc.SupportPackageIsVersion"+string(src[m[2]:m[3]])]
+		v := grpcAdded("SupportPackageIsVersion" + string(src[m[2]:m[3]]))
 		if v == "" || semver.Compare(grpc.effective(), v) >= 0 {
 			return nil
 		}

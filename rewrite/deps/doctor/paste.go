@@ -3,8 +3,11 @@ package doctor
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -100,14 +103,33 @@ func clean(line string) string {
 	return line
 }
 
-// unquote undoes the quoting of a line that is a JSON value, as `go test
-// -json` and structured loggers write.
+// unquote takes the text out of a line that is a JSON object, or a field of one,
+// as `go test -json`, `go list -json`, containers and structured loggers write.
 func unquote(line string) string {
-	if t := strings.TrimSpace(line); !strings.HasPrefix(t, "{") || !strings.Contains(t, `":`) {
+	t := strings.TrimSpace(line)
+	if m := jsonField.FindStringSubmatch(t); m != nil {
+		if s, err := strconv.Unquote(m[1]); err == nil {
+			return s
+		}
+	}
+	if !strings.HasPrefix(t, "{") || !strings.Contains(t, `":`) {
 		return line
 	}
-	return strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\"`, `"`, `\\`, `\`, `\u003e`, ">", `\u003c`, "<", `\u0026`, "&").Replace(line)
+	var object map[string]any
+	if json.Unmarshal([]byte(t), &object) != nil {
+		return line
+	}
+	var values []string
+	for _, k := range slices.Sorted(maps.Keys(object)) {
+		if s, ok := object[k].(string); ok {
+			values = append(values, s)
+		}
+	}
+	return strings.Join(values, "\n")
 }
+
+// jsonField is a line of an indented object, such as go list -json prints.
+var jsonField = regexp.MustCompile(`^"\w+": ("(?:[^"\\]|\\.)*"),?$`)
 
 var entities = strings.NewReplacer("&quot;", `"`, "&#34;", `"`, "&#39;", "'", "&gt;", ">", "&lt;", "<", "&amp;", "&")
 
