@@ -364,9 +364,9 @@ import _ "git.example.invalid/team/lib/sub"
 
 func TestSolveMendsAnImpossibleRequirementOfAnotherModule(t *testing.T) {
 	t.Parallel()
-	env := fileProxy(t, map[string]string{"corp.example/dep@v1.0.0": `
+	env := fileProxy(t, map[string]string{"impossible.invalid/dep@v1.0.0": `
 -- go.mod --
-module corp.example/dep
+module impossible.invalid/dep
 
 go 1.16
 
@@ -378,14 +378,14 @@ package dep
 -- d.go --
 package main
 
-import _ "corp.example/dep"
+import _ "impossible.invalid/dep"
 `
 	for name, replace := range map[string]string{
 		"hidden by a replace": "\n\nreplace go.etcd.io/etcd => go.etcd.io/etcd v0.5.0-alpha.5.0.20210512015243-d19fbe541bf9",
 		"open":                "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newModule(t, gomod("go 1.24\n\nrequire corp.example/dep v1.0.0"+replace)+dep)
+			m := newModule(t, gomod("go 1.24\n\nrequire impossible.invalid/dep v1.0.0"+replace)+dep)
 			m.req.Go = &gocmd.Runner{Env: env}
 			res := m.solve()
 			has(t, res.GoMod, "replace go.etcd.io/etcd", "=> go.etcd.io/etcd v0.5.0-alpha.5.0.")

@@ -40,6 +40,10 @@ type Request struct {
 	Version     string     // exact release; "" to choose
 	Local       string     // checkout of etcd to plan against instead of a release; Line says which API it has
 	KeepGo      bool       // never raise the go directive
+	// Compile compiles the dependencies that the plan moves gRPC, protobuf or
+	// etcd under, and raises those that no longer do. It takes time that a
+	// proof of the plan saves again.
+	Compile bool
 }
 
 // Change is one line of go.mod that changes, and why.
@@ -163,6 +167,8 @@ type solver struct {
 	kept     map[string]string         // "replace …" that stays → why
 	raised   map[string][]string       // module → versions that were tried for it
 	raises   []raised
+	trials   map[string]*trial // by module
+	trying   string            // module whose newer version was planned last, to make it compile
 	accepted map[string]bool   // modules that keep an old etcd, for want of a better version
 	standIns map[string]string // module → folder that stands in for it while the plan is made
 	sibling  map[string]bool   // those that are members of the workspace
@@ -192,7 +198,7 @@ func newSolver(ctx context.Context, req Request) (*solver, error) {
 		needed:  map[string]string{}, min: map[string]string{},
 		drop: map[string]string{}, set: map[string]requirement{}, adds: map[string]modfileReplace{},
 		kept: map[string]string{}, raised: map[string][]string{}, accepted: map[string]bool{},
-		standIns: map[string]string{}, sibling: map[string]bool{}, missing: map[string]string{},
+		standIns: map[string]string{}, sibling: map[string]bool{}, missing: map[string]string{}, trials: map[string]*trial{},
 	}
 	if s.Go == nil {
 		s.Go = new(gocmd.Runner)

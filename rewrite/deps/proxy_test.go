@@ -1,7 +1,9 @@
 package deps
 
 import (
+	"context"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,11 +14,15 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/zip"
 	"golang.org/x/tools/txtar"
+
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 )
 
 // fileProxy makes a module proxy of files from archives named "path@version",
 // and returns the environment that asks it before the real one. Its modules
-// are private ones: the checksum database knows the real modules only.
+// are private ones: the checksum database knows the real modules only. Each
+// test has its own paths, below a domain that cannot exist, and they leave the
+// module cache again: one of its own would mean to compile gRPC anew.
 func fileProxy(t *testing.T, modules map[string]string) []string {
 	t.Helper()
 	root := t.TempDir()
@@ -53,6 +59,30 @@ func fileProxy(t *testing.T, modules map[string]string) []string {
 		lists[dir] += version + "\n"
 		private = append(private, path)
 	}
+	out, err := new(gocmd.Runner).Run(context.Background(), root, "env", "GOMODCACHE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forget := func() {
+		for _, p := range private {
+			if !strings.Contains(p, ".invalid/") {
+				t.Fatalf("%s could be a real module", p)
+			}
+			cache := strings.TrimSpace(string(out))
+			dirs, _ := filepath.Glob(filepath.Join(cache, filepath.FromSlash(p)) + "@*")
+			for _, dir := range append(dirs, filepath.Join(cache, "cache", "download", filepath.FromSlash(p))) {
+				filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+					if err == nil && d.IsDir() {
+						os.Chmod(name, 0o777)
+					}
+					return nil
+				})
+				os.RemoveAll(dir)
+			}
+		}
+	}
+	forget()
+	t.Cleanup(forget)
 	for dir, list := range lists {
 		write(t, filepath.Join(dir, "list"), []byte(list))
 	}

@@ -19,7 +19,7 @@ import (
 
 // maxRounds bounds the search: each round adds one remedy, and no repository
 // seen needed more than a few.
-const maxRounds = 24
+const maxRounds = 64
 
 // settle tidies the plan, mends what is known to go wrong, and checks that
 // the outcome is what was planned, until nothing is left to change.
@@ -36,6 +36,9 @@ func (s *solver) settle(ctx context.Context) error {
 				// What was raised may have brought this.
 				mended, rerr = s.raiseOther(ctx, u)
 			}
+			if u := (*Unsolved)(nil); s.trying != "" && (rerr == nil && !mended || errors.As(rerr, &u)) {
+				mended, rerr = s.otherTrial(ctx)
+			}
 			if rerr != nil {
 				return rerr
 			}
@@ -48,6 +51,9 @@ func (s *solver) settle(ctx context.Context) error {
 		changed, err := s.keptPlan(ctx)
 		if err == nil && !changed {
 			changed, err = s.raisesBuild(ctx)
+		}
+		if err == nil && !changed && s.Compile {
+			changed, err = s.dependenciesCompile(ctx)
 		}
 		if err != nil {
 			return err

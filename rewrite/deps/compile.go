@@ -1,0 +1,141 @@
+package deps
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+)
+
+// maxTrials bounds how many newer versions of one dependency are compiled.
+const maxTrials = 10
+
+// trial is a dependency that does not compile with the plan, and the search
+// for a version of it that does.
+type trial struct {
+	module  string
+	version string // in the plan before the search
+	pkg     string // package that does not compile
+	words   string // what the compiler said first
+	tried   []string
+}
+
+// dependenciesCompile compiles the packages of other modules that depend on
+// gRPC, protobuf or etcd, which the plan may have moved from under them, and
+// raises the module of one that fails to the smallest version that does not.
+// A module without one is put back and reported. It reports whether the plan
+// was changed.
+func (s *solver) dependenciesCompile(ctx context.Context) (changed bool, err error) {
+	g, err := loadGraph(ctx, s.Go, s.Dir, s.flags(), "./...")
+	if err != nil {
+		return false, s.unresolved(ctx, err)
+	}
+	touched := map[*pkg]bool{}
+	mods := map[string]module.Version{}
+	args := append([]string{"build", "-o", os.DevNull}, s.flags()...)
+	n := len(args)
+	for _, p := range g.order { // dependencies come first
+		m := p.moduleVersion()
+		moved := isCore(m.Path) || isSplit(m.Path)
+		touched[p] = moved || slices.ContainsFunc(g.imports(p), func(q *pkg) bool { return touched[q] })
+		if p.Standard || p.own() || moved || !touched[p] || p.ForTest != "" || p.Name == "main" || p.Error != nil ||
+			m.Path == "" || s.standIns[m.Path] != "" || s.missing[m.Path] != "" {
+			continue
+		}
+		mods[p.ImportPath] = m
+		args = append(args, p.ImportPath)
+	}
+	if len(args) == n {
+		return false, nil
+	}
+	out, failed, err := s.Go.Combined(ctx, s.Dir, args...)
+	if err != nil || !failed {
+		return false, err
+	}
+	for _, f := range failedPackages(out) {
+		m, ok := mods[f.pkg]
+		if !ok || s.accepted[m.Path] {
+			continue
+		}
+		t := s.trials[m.Path]
+		if t == nil {
+			t = &trial{module: m.Path, version: m.Version, pkg: f.pkg, words: f.words}
+			s.trials[m.Path] = t
+		}
+		return true, s.tryNext(ctx, t)
+	}
+	return false, nil
+}
+
+// tryNext plans the next version of a dependency, or the one that it had.
+func (s *solver) tryNext(ctx context.Context, t *trial) error {
+	at := t.version
+	if len(t.tried) > 0 {
+		at = t.tried[len(t.tried)-1]
+	}
+	for _, c := range s.candidates(ctx, t.module, at) {
+		if len(t.tried) == maxTrials {
+			break
+		}
+		t.tried = append(t.tried, c)
+		if _, err := s.download(ctx, module.Version{Path: t.module, Version: c}); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			continue
+		}
+		s.trying = t.module
+		s.set[t.module] = requirement{version: c, why: fmt.Sprintf("%s@%s does not compile with etcd %s (%s); this is the first version that does", t.module, t.version, s.release.Version, t.words)}
+		delete(s.drop, requireKey(t.module))
+		return nil
+	}
+	s.giveUp(t)
+	return nil
+}
+
+// giveUp puts a dependency back and reports it.
+func (s *solver) giveUp(t *trial) {
+	s.trying = ""
+	delete(s.set, t.module)
+	s.accepted[t.module] = true
+	s.finding("gomod-dependency", edit.Manual, s.lineOfModule(t.module),
+		fmt.Sprintf("package %s of %s@%s does not compile with etcd %s: %s", t.pkg, t.module, t.version, s.release.Version, t.words),
+		fmt.Sprintf("no newer version was found that does (looked at: %d); move to a successor of %s, or to an older line with --target", len(t.tried), t.module))
+}
+
+// otherTrial goes on when tidy cannot live with the version that is tried.
+func (s *solver) otherTrial(ctx context.Context) (bool, error) {
+	t := s.trials[s.trying]
+	if t == nil {
+		return false, nil
+	}
+	return true, s.tryNext(ctx, t)
+}
+
+type failedPackage struct{ pkg, words string }
+
+var positionRE = regexp.MustCompile(`^\S+\.go:\d+(?::\d+)?: `)
+
+// failedPackages reads which packages "go build" could not compile, with the
+// first complaint about each.
+func failedPackages(out string) []failedPackage {
+	var fs []failedPackage
+	for l := range strings.Lines(out) {
+		l = strings.TrimRight(l, "\r\n")
+		if p, ok := strings.CutPrefix(l, "# "); ok {
+			p, _, _ = strings.Cut(p, " ")
+			fs = append(fs, failedPackage{pkg: p})
+			continue
+		}
+		if n := len(fs) - 1; n >= 0 && fs[n].words == "" {
+			fs[n].words = positionRE.ReplaceAllString(l, "")
+		}
+	}
+	return fs
+}
