@@ -22,6 +22,7 @@ var All = []*Rule{
 	nilClient,
 	memberList,
 	clientErrors,
+	interfaceMethods,
 
 	// Naming and discovery.
 	namingResolver,
