@@ -28,6 +28,9 @@ var All = []*Rule{
 	namingResolver,
 
 	// Tests, snapshots and server packages.
+	integrationCluster,
+	testutilLeaks,
+	testutilAssert,
 	addedArguments,
 
 	// Messages without gogo/protobuf, from 3.7.

@@ -83,6 +83,7 @@ import (
 	_ "go.etcd.io/etcd/server/v3/storage/mvcc"
 	_ "go.etcd.io/etcd/server/v3/storage/wal"
 	_ "go.etcd.io/etcd/server/v3/storage/wal/walpb"
+	_ "go.etcd.io/etcd/tests/v3/framework/integration"
 	_ "go.etcd.io/raft/v3"
 	_ "go.etcd.io/raft/v3/raftpb"
 	_ "go.etcd.io/raft/v3/tracker"

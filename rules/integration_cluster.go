@@ -1,0 +1,278 @@
+package rules
+
+import (
+	"go/ast"
+	"go/token"
+	"strings"
+
+	"golang.org/x/tools/go/ast/inspector"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// integrationCluster prepares tests for the clusters of etcd's integration
+// package.
+//
+// Matched: NewClusterV3 in a function that has a test. BeforeTestExternal runs
+// before it, once in each test: without it, the cluster fails the test. It is
+// the variant for code outside etcd, which neither skips short tests nor looks
+// for leaks. From 3.6 on the cluster is made by NewCluster, and the fields of
+// its configuration that only switched on what is always on now are dropped.
+//
+// Not matched: clusters without a test, at package level or in TestMain, and
+// helpers that a test calls twice; they become findings.
+var integrationCluster = &Rule{
+	ID:    "integration-cluster",
+	Title: "prepare tests for integration clusters",
+	Before: `package p
+
+import (
+	"testing"
+
+	"go.etcd.io/etcd/integration"
+)
+
+func TestGet(t *testing.T) {
+	clus := integration.NewClusterV3(t, &integration.ClusterConfig{Size: 1, UseGRPC: true})
+	defer clus.Terminate(t)
+	_ = clus.RandClient()
+}
+`,
+	After: `package p
+
+import (
+	"testing"
+
+	"go.etcd.io/etcd/tests/v3/framework/integration"
+)
+
+func TestGet(t *testing.T) {
+	integration.BeforeTestExternal(t)
+	clus := integration.NewCluster(t, &integration.ClusterConfig{Size: 1})
+	defer clus.Terminate(t)
+	_ = clus.RandClient()
+}
+`,
+	Why:    "Clusters listen on sockets in the working directory, so from 3.5 on a test has to prepare one that is cleaned up. BeforeTestExternal changes the working directory for the time of the test.",
+	Since:  "v3.5.0",
+	Safety: Adjusted,
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/blob/v3.5.0/tests/integration/testing.go",
+		"https://github.com/etcd-io/etcd/blob/v3.6.0/tests/framework/integration/testing.go",
+	},
+	Claims: []string{
+		"integration.NewClusterV3",
+		"integration.ClusterConfig.UseGRPC", "integration.ClusterConfig.SkipCreatingClient",
+		"integration.UrlScheme", "integration.UrlSchemeTLS",
+	},
+	Run: runIntegrationCluster,
+}
+
+func runIntegrationCluster(p *Pass) {
+	const pkg = "integration"
+	prepared := map[ast.Node]bool{} // functions that call BeforeTest, or will
+	for _, name := range []string{"BeforeTest", "BeforeTestExternal"} {
+		for _, r := range p.Refs(pkg, name) {
+			if fn := enclosingFunction(r.Cursor); fn != nil {
+				prepared[fn] = true
+			}
+		}
+	}
+	for _, r := range p.Refs(pkg, "NewClusterV3") {
+		p.prepareTest(r, prepared)
+	}
+	if p.Target.Line != atlas.Line35 {
+		for _, field := range []string{"UseGRPC", "SkipCreatingClient"} {
+			for _, r := range p.Refs(pkg, "ClusterConfig."+field) {
+				p.dropField(r, "integration clusters always have gRPC and clients in etcd "+string(p.Target.Line))
+			}
+		}
+	}
+	for name, value := range map[string]string{"UrlScheme": `"unix"`, "UrlSchemeTLS": `"unixs"`} {
+		for _, r := range p.Refs(pkg, name) {
+			e, _ := r.Expr()
+			c := p.Change(r.Tier, "integration.%s is gone", name)
+			c.ReplaceNode(r.File, e, value)
+		}
+	}
+}
+
+func enclosingFunction(c inspector.Cursor) ast.Node {
+	for f := range c.Enclosing((*ast.FuncDecl)(nil), (*ast.FuncLit)(nil)) {
+		return f.Node()
+	}
+	return nil
+}
+
+func (p *Pass) prepareTest(r Ref, prepared map[ast.Node]bool) {
+	f, call := r.File, r.Call()
+	rename := func(c Change) {
+		if p.Target.Line != atlas.Line35 {
+			c.ReplaceNode(f, r.Ident, "NewCluster")
+		}
+	}
+	_, at := r.Expr()
+	stmt, _, inFunc := StatementOf(at)
+	test := ""
+	if call != nil && len(call.Args) == 2 {
+		if id, ok := call.Args[0].(*ast.Ident); ok && id.Name != "nil" {
+			test = id.Name
+		} else if sel, ok := call.Args[0].(*ast.SelectorExpr); ok && Simple(sel) {
+			test = f.Text(sel)
+		}
+	}
+	newCluster := "integration.NewCluster"
+	if p.Target.Line == atlas.Line35 {
+		newCluster = "integration.NewClusterV3"
+	}
+	if !inFunc || test == "" {
+		if p.Target.Line != atlas.Line35 {
+			c := p.Change(r.Tier, "clusters are made by NewCluster")
+			rename(c)
+		}
+		p.Report(f, r.Ident, edit.Manual, "a cluster without a test fails from etcd 3.5 on",
+			"make it in a test, after `integration.BeforeTestExternal(t)`; or for a cluster that several tests share, in TestMain: `tb, done := testutil.NewTestingTBProthesis(\"name\")`, `defer done()`, `integration.BeforeTestExternal(tb)`, `"+newCluster+"(tb, cfg)` (testutil of go.etcd.io/etcd/client/pkg/v3)")
+		return
+	}
+	c := p.Change(r.Tier, "integration clusters need a prepared test")
+	rename(c)
+	outermost := true
+	for fn := range at.Enclosing((*ast.FuncDecl)(nil), (*ast.FuncLit)(nil)) {
+		if prepared[fn.Node()] {
+			outermost = false
+		}
+	}
+	if !outermost {
+		return
+	}
+	fn := enclosingFunction(at)
+	prepared[fn] = true
+	before := stmt
+	// Statements inside the function may nest: the call stands before the one
+	// of the function's own list, so that a loop prepares once.
+	if body := bodyOf(fn); body != nil {
+		for _, s := range body.List {
+			if s.Pos() <= stmt.Pos() && stmt.End() <= s.End() {
+				before = s
+			}
+		}
+	}
+	if !usableAt(p, call.Args[0], before) {
+		before = stmt
+	}
+	q := strings.TrimSuffix(f.Text(mustExpr(r)), r.Ident.Name)
+	c.Insert(f, before.Pos(), q+"BeforeTestExternal("+test+")"+f.NL()+f.Indent(before.Pos()))
+	p.reviewHelper(r, fn)
+}
+
+func mustExpr(r Ref) ast.Expr {
+	e, _ := r.Expr()
+	return e
+}
+
+func bodyOf(fn ast.Node) *ast.BlockStmt {
+	switch fn := fn.(type) {
+	case *ast.FuncDecl:
+		return fn.Body
+	case *ast.FuncLit:
+		return fn.Body
+	}
+	return nil
+}
+
+// usableAt says whether an expression means the same before a statement.
+func usableAt(p *Pass, e ast.Expr, s ast.Stmt) bool {
+	id, ok := e.(*ast.Ident)
+	if !ok {
+		sel, isSel := e.(*ast.SelectorExpr)
+		if !isSel {
+			return false
+		}
+		return usableAt(p, sel.X, s)
+	}
+	if p.Info == nil {
+		return id.Obj == nil || id.Obj.Pos() < s.Pos()
+	}
+	obj := p.Info.Uses[id]
+	return obj != nil && obj.Pos() < s.Pos()
+}
+
+// reviewHelper reports helpers that one test calls more than once: a second
+// BeforeTestExternal fails the test.
+func (p *Pass) reviewHelper(r Ref, fn ast.Node) {
+	decl, ok := fn.(*ast.FuncDecl)
+	if !ok || p.Info == nil || strings.HasPrefix(decl.Name.Name, "Test") || strings.HasPrefix(decl.Name.Name, "Benchmark") {
+		return
+	}
+	obj := p.Info.Defs[decl.Name]
+	calls := map[ast.Node]int{}
+	twice := false
+	for use := range p.usesOf(obj) {
+		caller := enclosingFunction(use)
+		if calls[caller]++; calls[caller] > 1 {
+			twice = true
+		}
+		for l := range use.Enclosing((*ast.ForStmt)(nil), (*ast.RangeStmt)(nil)) {
+			if enclosingFunction(l) == caller {
+				twice = true
+			}
+		}
+	}
+	if twice {
+		p.Report(r.File, r.Ident, edit.Review, decl.Name.Name+" is called more than once in a test, and the second BeforeTestExternal fails it",
+			"call `integration.BeforeTestExternal(t)` once at the start of each test instead of in "+decl.Name.Name)
+	}
+}
+
+// dropField removes a field that is gone from literals, and assignments to
+// it; reads are reported.
+func (p *Pass) dropField(r Ref, why string) {
+	_, at := r.Expr()
+	switch n := at.Parent().Node().(type) {
+	case *ast.KeyValueExpr:
+		lit, ok := at.Parent().Parent().Node().(*ast.CompositeLit)
+		if !ok || !dropped(n.Value) {
+			break
+		}
+		for i, e := range lit.Elts {
+			if e == n {
+				c := p.Change(r.Tier, "%s: %s is dropped", why, r.Name)
+				c.dropElement(r.File, lit, i)
+				return
+			}
+		}
+	case *ast.AssignStmt:
+		if n.Tok == token.ASSIGN && len(n.Lhs) == 1 && n.Lhs[0] == mustExpr(r) && dropped(n.Rhs[0]) && r.File.aloneOnLines(n) {
+			if _, s, ok := StatementOf(at); ok && s.Node() == n {
+				c := p.Change(r.Tier, "%s: %s is dropped", why, r.Name)
+				c.removeLines(r.File, n)
+				return
+			}
+		}
+	}
+	p.Report(r.File, r.Ident, edit.Manual, why, "remove "+r.Name)
+}
+
+// dropped says whether a value can be dropped without losing an effect.
+func dropped(e ast.Expr) bool { return Simple(e) }
+
+// dropElement takes an element out of a composite literal, with its line
+// where it has one of its own.
+func (c Change) dropElement(f *File, lit *ast.CompositeLit, i int) {
+	elt := lit.Elts[i]
+	prev := lit.Lbrace
+	if i > 0 {
+		prev = lit.Elts[i-1].End()
+	}
+	next := lit.Rbrace
+	if i+1 < len(lit.Elts) {
+		next = lit.Elts[i+1].Pos()
+	}
+	if !f.SameLine(prev, elt.Pos()) && !f.SameLine(elt.End(), next) {
+		start, end := f.lines(elt)
+		c.replace(f, start, end, "")
+		return
+	}
+	removeElement(c, f, lit, i)
+}

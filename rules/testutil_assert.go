@@ -1,0 +1,62 @@
+package rules
+
+import (
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+const requirePath = "github.com/stretchr/testify/require"
+
+// testutilAssert moves AssertEqual to testify.
+//
+// Matched: calls with at most one message.
+//
+// Not matched: several messages, which AssertEqual joined and require formats,
+// and AssertEqual as a value.
+var testutilAssert = &Rule{
+	ID:    "testutil-assert",
+	Title: "compare with testify instead of testutil.AssertEqual",
+	Before: `package p
+
+import (
+	"testing"
+
+	"go.etcd.io/etcd/pkg/testutil"
+)
+
+func TestSum(t *testing.T) {
+	testutil.AssertEqual(t, 3, 1+2, "sum")
+}
+`,
+	After: `package p
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSum(t *testing.T) {
+	require.Equal(t, 3, 1+2, "sum")
+}
+`,
+	Why:     "etcd's tests use testify since 3.6. Both stop the test and compare deeply; AssertEqual also took a nil pointer for equal to nil.",
+	Since:   "v3.6.0",
+	Targets: []atlas.Line{atlas.Line36, atlas.Line37},
+	Safety:  Same,
+	Refs:    []string{"https://github.com/etcd-io/etcd/blob/v3.6.0/client/pkg/testutil/assert.go"},
+	Claims:  []string{"pkg/testutil.AssertEqual"},
+	Run: func(p *Pass) {
+		for _, r := range p.Refs("pkg/testutil", "AssertEqual") {
+			call := r.Call()
+			if call == nil || len(call.Args) > 4 || call.Ellipsis.IsValid() {
+				p.Report(r.File, r.Ident, edit.Manual, "testutil.AssertEqual is gone from etcd "+string(p.Target.Line),
+					"`require.Equal(t, expected, actual, message)` of "+requirePath)
+				continue
+			}
+			e, _ := r.Expr()
+			c := p.Change(r.Tier, "testutil.AssertEqual is now require.Equal")
+			c.ReplaceNode(r.File, e, c.Qualified(r.File, requirePath, "Equal"))
+		}
+	},
+}
