@@ -175,10 +175,10 @@ func runAddedArguments(p *Pass) {
 			continue
 		}
 		now, _ := parseSignature(h.Break.NewIn(p.Target.Line))
-		if !sameResults(old, now, func(a, b string) bool { return b == "*"+a || b == "[]*"+strings.TrimPrefix(a, "[]") }) {
+		c := p.Change(h.Tier, "%s takes more arguments", h.Symbol)
+		if n := leading(old, now); !sameResults(old, now, pointerOf) && (n == 0 || !p.dropResults(c, h, n)) {
 			p.reportBroken(h) // the arguments are still added
 		}
-		c := p.Change(h.Tier, "%s takes more arguments", h.Symbol)
 		// Additions before the same argument are one insertion.
 		for i := 0; i < len(adds); {
 			at := adds[i].at

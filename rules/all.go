@@ -32,6 +32,7 @@ var All = []*Rule{
 	testutilLeaks,
 	testutilAssert,
 	addedArguments,
+	addedResults,
 
 	// Messages without gogo/protobuf, from 3.7.
 	watchResponseHeader,

@@ -262,6 +262,37 @@ func (i *fileImport) move(f *File, line atlas.Line) {
 	}
 }
 
+// repoint sets where the import of a package goes whose symbols went elsewhere:
+// where all that a file uses of it moved to one package, under the names that
+// it has there, the import follows them.
+func (x *index) repoint(f *File, line atlas.Line) {
+	for _, i := range f.imps {
+		if i.rel == "" || i.name == "." || i.name == "_" {
+			continue
+		}
+		to := ""
+		for _, r := range x.byPkg[i.rel] {
+			if r.File != f || strings.Contains(r.Name, ".") {
+				continue
+			}
+			b := atlas.BreakOf(r.Pkg, r.Name)
+			if b == nil {
+				to = ""
+				break
+			}
+			path, symbol, ok := b.MovedIn(line)
+			if !ok || symbol != r.Name || to != "" && path != to {
+				to = ""
+				break
+			}
+			to = path
+		}
+		if to != "" && to != i.final && (i.alias || packageName(to) == i.newName) {
+			i.final = to
+		}
+	}
+}
+
 // prepare reads the imports of a file and the names that it uses.
 func (f *File) prepare(pkg *Package, line atlas.Line) {
 	if f.tok != nil {

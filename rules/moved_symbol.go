@@ -149,6 +149,7 @@ func (p *Pass) follow() {
 				continue
 			}
 			suffix = "()"
+		case p.gainsResults(h, now.Sig):
 		case !p.compatible(h, now.Sig):
 			p.Report(h.File, h.Ident, edit.Manual, h.Symbol.String()+" is "+path+"."+symbol+" in etcd "+string(p.Target.Line)+", with another signature", "now `"+now.Sig+"`")
 		}
@@ -162,8 +163,23 @@ func (p *Pass) follow() {
 			continue
 		}
 		e, _ := h.Expr()
-		c.ReplaceNode(h.File, e, c.Qualified(h.File, path, name))
+		if text := c.Qualified(h.File, path, name); text != h.File.Text(e) {
+			c.ReplaceNode(h.File, e, text)
+		}
 	}
+}
+
+// gainsResults drops the results that a symbol gains in front where it goes.
+func (p *Pass) gainsResults(h Hit, now string) bool {
+	o, isFunc := parseSignature(h.Form.Sig)
+	w, stillFunc := parseSignature(now)
+	same := func(a, b string) bool { return p.renamedTo(h.Pkg, a) == b }
+	n := leading(o, w)
+	if !isFunc || !stillFunc || n == 0 || !callable(o, w, same) {
+		return false
+	}
+	c := p.Change(h.Tier, "%s has more results", h.Symbol)
+	return p.dropResults(c, h, n)
 }
 
 // movedDeclaration looks up what a symbol moved to.

@@ -385,6 +385,9 @@ func Run(target Target, from string, pkg *Package, list []*Rule) Result {
 		f.prepare(pkg, target.Line)
 	}
 	idx, claimant := newIndex(pkg), claimant()
+	for _, f := range pkg.Files {
+		idx.repoint(f, target.Line)
+	}
 	for _, r := range list {
 		if r.Run == nil || !r.Applies(target.Line) {
 			continue
