@@ -23,6 +23,9 @@ var All = []*Rule{
 	memberList,
 	clientErrors,
 	interfaceMethods,
+	pointerArgument,
+	credentialsBundle,
+	intervalTree,
 
 	// Naming and discovery.
 	namingResolver,
@@ -31,6 +34,8 @@ var All = []*Rule{
 	integrationCluster,
 	testutilLeaks,
 	testutilAssert,
+	raftStart,
+	walConfState,
 	addedArguments,
 	addedResults,
 
@@ -79,6 +84,8 @@ var All = []*Rule{
 	prometheusLog,
 	viperRemote,
 	etcdThrough,
+
+	replacedSymbol,
 
 	// Whatever is left: moved, renamed, changed and removed symbols.
 	movedSymbol,

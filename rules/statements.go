@@ -309,3 +309,13 @@ func (c Change) removeLines(f *File, n ast.Node) {
 	start, end := f.lines(n)
 	c.replace(f, start, end, "")
 }
+
+// commentBetween says whether a comment stands between two positions.
+func (f *File) commentBetween(start, end token.Pos) bool {
+	for _, c := range f.AST.Comments {
+		if start <= c.Pos() && c.End() <= end {
+			return true
+		}
+	}
+	return false
+}
