@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/mod/semver"
 	"golang.org/x/tools/txtar"
 
 	"github.com/etcdshift/etcdshift/rewrite"
@@ -131,6 +132,10 @@ func goldenCases(t *testing.T) []*golden {
 		}
 		if r.Safety == rules.Report {
 			g.set["incomplete"] = []string{string(newest[0])}
+		}
+		// What changed within 3.3 is written for a release before that.
+		if semver.Compare(r.Since, "v3.3.10") > 0 && semver.Compare(r.Since, "v3.3.27") <= 0 && moduleFor(r.Before) == "old-3.3" {
+			g.set["module"] = []string{"old-3.3.10"}
 		}
 		g.fill()
 		out = append(out, g)
