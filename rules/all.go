@@ -34,6 +34,8 @@ var All = []*Rule{
 	integrationCluster,
 	testutilLeaks,
 	testutilAssert,
+	scheduleJob,
+	bytesField,
 	raftStart,
 	walConfState,
 	addedArguments,
