@@ -70,7 +70,7 @@ func isFunction(p *Pass, e ast.Expr) bool {
 		return true
 	}
 	t := p.TypeOf(e)
-	if t == nil {
+	if t == nil || IsType(t, "pkg/schedule", "Job") {
 		return false
 	}
 	_, ok := t.Underlying().(*types.Signature)
