@@ -210,3 +210,20 @@ func TestMessagesMustNotBeCopiedIn37(t *testing.T) {
 		}
 	}
 }
+
+func TestMessagesOfEachRelease(t *testing.T) {
+	for _, c := range []struct {
+		pkg, typ, release string
+		want              bool
+	}{
+		{"mvcc/mvccpb", "KeyValue", "3.2.9", true},
+		{"etcdserver/etcdserverpb", "RangeRequest", "3.7", true},
+		{"raft/raftpb", "Entry", "3.6", true},
+		{"clientv3", "GetResponse", "3.7", false},
+		{"clientv3", "Config", "3.7", false},
+	} {
+		if got := IsMessage(c.pkg, c.typ, c.release); got != c.want {
+			t.Errorf("IsMessage(%s, %s, %s) = %t", c.pkg, c.typ, c.release, got)
+		}
+	}
+}

@@ -290,3 +290,10 @@ var noCopy = sync.OnceValue(func() map[string]uint32 {
 func MustNotCopy(pkg, typ, release string) bool {
 	return noCopy()[pkg+"."+typ]&releaseBit(release) != 0
 }
+
+// IsMessage reports whether a type of a package is a protobuf message in a release.
+// The types of clientv3 that are made from messages are none themselves.
+func IsMessage(pkg, typ, release string) bool {
+	_, ok := Lookup(pkg, typ+".ProtoMessage", release)
+	return ok
+}

@@ -282,11 +282,21 @@ func (w *world) breaks() ([]*brk, error) {
 					all[name] = b
 				}
 				var f *form
-				for _, have := range b.forms {
-					if have.s.kind == s.kind && have.s.recv == s.recv && alike(have.s, s) {
-						f = have
-						f.s = s // the newest spelling
+				// The newest form that is alike; the same names before the same types
+				// behind aliases.
+				for k := len(b.forms) - 1; k >= 0; k-- {
+					have := b.forms[k]
+					if have.s.kind != s.kind || have.s.recv != s.recv {
+						continue
 					}
+					if have.s.byName == s.byName || f == nil && have.s.key == s.key {
+						if f = have; have.s.byName == s.byName {
+							break
+						}
+					}
+				}
+				if f != nil && f.s.byName == s.byName {
+					f.s = s // the newest spelling
 				}
 				if f == nil {
 					f = &form{s: s, status: [3]class{none, none, none}}
