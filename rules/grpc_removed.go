@@ -1,6 +1,9 @@
 package rules
 
 import (
+	"go/ast"
+	"go/token"
+	"go/types"
 	"slices"
 	"strings"
 
@@ -67,11 +70,26 @@ var grpcAdvice = map[string]string{
 	"google.golang.org/grpc/stats.SetIncomingTrace":                    `set the metadata key "grpc-trace-bin" with metadata.NewIncomingContext(ctx, md)`,
 	"google.golang.org/grpc/credentials.Invalid":                       "use credentials.InvalidSecurityLevel",
 	"google.golang.org/grpc/naming":                                    "write a resolver.Builder of google.golang.org/grpc/resolver, and give it to grpc.WithResolvers; for names in etcd there is go.etcd.io/etcd/client/v3/naming/resolver",
-	"google.golang.org/grpc/naming.NewDNSResolver":                     `drop it and dial "dns:///" + host with grpc.WithDefaultServiceConfig({"loadBalancingConfig":[{"round_robin":{}}]})`,
-	"google.golang.org/grpc/naming.NewDNSResolverWithFreq":             `drop it and dial "dns:///" + host with grpc.WithDefaultServiceConfig({"loadBalancingConfig":[{"round_robin":{}}]})`,
+	"google.golang.org/grpc/naming.NewDNSResolver":                     "drop it and dial \"dns:///\" + host with grpc.WithDefaultServiceConfig(`{\"loadBalancingConfig\":[{\"round_robin\":{}}]}`)",
+	"google.golang.org/grpc/naming.NewDNSResolverWithFreq":             "drop it and dial \"dns:///\" + host with grpc.WithDefaultServiceConfig(`{\"loadBalancingConfig\":[{\"round_robin\":{}}]}`)",
 	"google.golang.org/grpc/balancer.BuildOptions.ChannelzParentID":    "use BuildOptions.ChannelzParent",
 	"google.golang.org/grpc/resolver/manual.Resolver.NewServiceConfig": "call UpdateState(resolver.State{ServiceConfig: r.CC().ParseServiceConfig(js)})",
 	"google.golang.org/grpc/serviceconfig.Parse":                       "call ParseServiceConfig of the resolver.ClientConn",
+}
+
+// xxxAdvice is what to write for the methods and fields that messages had when
+// an older protoc-gen-go made them, in terms of google.golang.org/protobuf.
+var xxxAdvice = map[string]string{
+	"XXX_Size":             "use proto.Size(m)",
+	"XXX_Marshal":          "use proto.Marshal(m)",
+	"XXX_Unmarshal":        "use proto.Unmarshal(b, m)",
+	"XXX_Merge":            "use proto.Merge(dst, src)",
+	"XXX_DiscardUnknown":   "use proto.Unmarshal with DiscardUnknown, or m.ProtoReflect().SetUnknown(nil)",
+	"XXX_OneofFuncs":       "use m.ProtoReflect().WhichOneof",
+	"XXX_OneofWrappers":    "use m.ProtoReflect().WhichOneof",
+	"XXX_unrecognized":     "use m.ProtoReflect().GetUnknown() and SetUnknown",
+	"XXX_NoUnkeyedLiteral": "drop it",
+	"XXX_sizecache":        "drop it",
 }
 
 // grpcHandled are the symbols that other rules answer for.
@@ -86,6 +104,7 @@ var grpcHandled = func() map[string]bool {
 }()
 
 func runGRPCRemoved(p *Pass) {
+	p.grpcReshaped()
 	for _, pkg := range p.Packages() {
 		if pkg != grpcPath && !strings.HasPrefix(pkg, grpcPath+"/") {
 			continue
@@ -107,17 +126,36 @@ func runGRPCRemoved(p *Pass) {
 	}
 }
 
+// grpcReshaped reports the few symbols that took another form and have no rule
+// of their own.
+func (p *Pass) grpcReshaped() {
+	if p.grpcReaches("v1.63.0") {
+		for _, r := range p.Refs(grpcPath, "WithChannelzParentID") {
+			if sig := signatureOf(r.Obj); sig == nil || types.IsInterface(sig.Params().At(0).Type()) {
+				continue
+			}
+			p.Report(r.File, r.Ident, edit.Manual, "grpc.WithChannelzParentID takes a channelz.Identifier since gRPC 1.63, which only gRPC itself makes",
+				"drop the option, unless the parent comes from balancer.BuildOptions.ChannelzParent")
+		}
+	}
+	for _, r := range p.Refs(grpcPath, "PickFirstBalancerName") {
+		if _, ok := r.Obj.(*types.Const); !ok {
+			continue
+		}
+		for c := range r.Cursor.Enclosing((*ast.GenDecl)(nil)) {
+			if d, ok := c.Node().(*ast.GenDecl); ok && d.Tok == token.CONST {
+				p.Report(r.File, r.Ident, edit.Manual, "grpc.PickFirstBalancerName is a variable in this gRPC, and is used as a constant here", `write "pick_first", which it is`)
+			}
+		}
+	}
+}
+
 // gone says whether the gRPC release of the target lacks a symbol.
 func (p *Pass) gone(s *atlas.GRPCSymbol) bool { return s.Removed != "" && p.grpcReaches(s.Removed) }
 
 func (p *Pass) removedSymbol(pkg, name string) {
 	s := atlas.GRPCOf(pkg, name)
 	if s == nil || !p.gone(s) {
-		return
-	}
-	// The import says that a package is gone; its symbols speak where they know
-	// more.
-	if g := atlas.GRPCOf(pkg, ""); g != nil && p.gone(g) && grpcAdvice[pkg+"."+name] == "" {
 		return
 	}
 	// A type that is gone takes its members along; one finding is enough, unless
@@ -154,6 +192,9 @@ func advice(s *atlas.GRPCSymbol) string {
 		if a := grpcAdvice[k]; a != "" {
 			return a
 		}
+	}
+	if a, ok := xxxAdvice[s.Name[strings.LastIndexByte(s.Name, '.')+1:]]; ok {
+		return a
 	}
 	if s.Replacement != "" {
 		return "use " + s.Replacement
