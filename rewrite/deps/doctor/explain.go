@@ -39,7 +39,7 @@ var macros = strings.NewReplacer(
 	`<PATH>`, `[\w.~!…-]+(?:/[\w.~!+-]+)*`,
 	`<VER>`, `v\d[\w.+-]*\w`,
 	// an address that only the go command asks
-	`<FETCH>`, `https?://[^"\s]+(?:/@v/[^"\s]+|/@latest|\?go-get=1|/sumdb/[^"\s]+)`,
+	`<FETCH>`, `https?://[^"\s]+(?:/@v/[^"\s]+|/v\d[^"\s/]*\.(?:zip|mod|info)|/@latest|\?go-get=1|/sumdb/[^"\s]+)`,
 	// git, as the go command runs it, with what it printed before the matter
 	`<GIT>`, `(?:(?:(?P<module>[\w.~!-]+(?:/[\w.~!+-]+)+)@(?P<version>[\w.+-]+)|(?P<asked>[\w.~-]+(?:/[\w.~+-]+)+)):\s+)?(?:invalid\s+version:\s+)?(?:reading\s+(?P<gomod>[\w.~/+-]+?)/go\.mod\s+at\s+revision\s+(?P<rev>\S+):\s+)?(?:invalid\s+version:\s+)?git\s+(?:ls-remote|fetch|init|clone)[^\n]*?(?:\s+(?P<remote>(?:https?|ssh)://\S+))?\s+in\s+\S+:\s+exit\s+status\s+128:\s+(?:[^\n]*\n){0,2}?`,
 )

@@ -275,7 +275,8 @@ var unknown = []string{
 	"lb.go:3:4: undefined: grpc.Dial\nlb.go:3:4: undefined: grpc.CallOption\n",           // always was there
 	"lb.go:3:4: undefined: Endpoint\nlb.go:3:4: undefined: grpc.Addresses\n",
 	"main.go:9:2: undefined: clientv3.SetLogger\n",
-	"main.go:9:2: undefined: pb.NewKVClientX\n", // the repository's own pb
+	"main.go:9:2: undefined: rpctypes.ErrNoSuch\n", // the repository's own mistake
+	"main.go:9:2: undefined: pb.NewKVClientX\n",    // the repository's own pb
 	"api.pb.go:9:2: undefined: grpc.SupportPackageIsVersion99\n",
 	"panic: proto: duplicate enum registered: tld.acme.TorrentState\n\ngoroutine 1 [running]:\n",
 	"panic: proto: message acme.v1.User is already registered\n",

@@ -40,7 +40,8 @@ func (f facts) history() *atlas.GRPCSymbol {
 	}
 	in, name, _ := strings.Cut(f["sym"], ".")
 	p, ok := grpcPackages[in]
-	if !ok || in != "grpc" && f["module"] == "" && !isOld(f["file"]) && f["field"]+f["done"]+f["picker"] == "" && !unmistakable[f["sym"]] {
+	whose := f["file"] == "" || strings.HasPrefix(f["file"], "…") || strings.HasPrefix(f["file"], "...")
+	if !ok || in != "grpc" && !whose && f["module"] == "" && !isOld(f["file"]) && f["field"]+f["done"]+f["picker"] == "" && !unmistakable[f["sym"]] {
 		return nil
 	}
 	return atlas.GRPCOf(atlas.GRPCModule+p, name)
@@ -64,6 +65,8 @@ func (f facts) user() {
 		if f["user"] == "." {
 			f["user"] = f["file"]
 		}
+	default:
+		f["user"] = "the code"
 	}
 }
 
@@ -82,7 +85,7 @@ func tooNew(f facts) bool {
 		return false
 	}
 	f.user()
-	if f["module"] == "" && !isOld(f["file"]) {
+	if f["module"] == "" && f["file"] != "" && !isOld(f["file"]) {
 		f["module"], f["version"] = "the code of this repository", ""
 	}
 	return true

@@ -105,17 +105,18 @@ var texts = []known{
 
 	{
 		id: "grpc-replaced", severity: Error,
-		title: "a replace holds gRPC at {have}, which has no {short}",
+		title: "a pin holds gRPC at {have|a version} that has no {short}",
 		like: []string{
 			`(?P<pkg>google\.golang\.org/grpc/<PATH>): module google\.golang\.org/grpc@\S+ found \((?:(?P<found><VER>), )?replaced by (?P<by><PATH>)@(?P<have><VER>)\), but does not contain package`,
-			`module google\.golang\.org/grpc@\S+ found \((?:(?P<found><VER>), )?replaced by (?P<by><PATH>)@(?P<have><VER>)\), but does not contain package (?P<pkg>google\.golang\.org/grpc/<PATH>)`,
+			`module google\.golang\.org/grpc@\S+ found \((?:(?P<found>[\w.+-]+), )?replaced by (?P<by>[^\s@)]+)@(?P<have>[\w.+-]+)\), but does not contain package (?P<pkg>google\.golang\.org/grpc/<PATH>)`,
+			`does not contain package (?P<pkg>google\.golang\.org/grpc/(?:credentials/insecure|serviceconfig|resolver/manual|credentials))(?:\s|$)`,
 		},
 		mind: func(f facts) bool {
 			f["module"], f["version"] = "google.golang.org/grpc", f["have"]
 			f["short"] = strings.TrimPrefix(f["pkg"], "google.golang.org/")
 			return f["short"] != "grpc/naming"
 		},
-		cause: "go.mod replaces gRPC by {have}, a pin that the etcd clients up to 3.4 needed. The packages of today, client/v3 among them, import {pkg}, which came later",
+		cause: "go.mod holds gRPC at {have|an old version}, by a replace as a rule: a pin that the etcd clients up to 3.4 needed. The packages of today, client/v3 among them, import {pkg}, which came later",
 		fix:   []string{unpin, tidy, "# if an old etcd client is still imported, this moves the code and the pin together:", migrate},
 		ref:   "https://github.com/etcd-io/etcd/issues/12124",
 	},
@@ -145,11 +146,12 @@ var texts = []known{
 		id: "etcd-grpc-too-new", severity: Error,
 		title: "gRPC is too new for {module|the etcd client} {version|}",
 		like: []string{
-			`<SRC> undefined: (?P<sym>(?:grpc|balancer|base|resolver|manual|credentials|grpccredentials|metadata|connectivity|serviceconfig|encoding|grpclog|stats)\.\w+)(?:\s|$)`,
+			`(?:<SRC> )?undefined: (?P<sym>(?:grpc|balancer|base|resolver|manual|credentials|grpccredentials|metadata|connectivity|serviceconfig|encoding|grpclog|stats)\.\w+)(?:\s|$)`,
 			`<SRC> (?P<name>\w+) not declared by package (?P<in>grpc|balancer|base|resolver|manual|credentials|metadata)`,
-			`<SRC> (?:invalid operation: )?(?:target|\w+)\.(?P<field>Authority|Scheme) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method (?:Authority|Scheme)`,
-			`<SRC> cannot use [^\n]*\*?errPicker[^\n]* (?:\*errPicker )?does not implement (?:"google\.golang\.org/grpc/)?(?:balancer"?\.)?Picker \(wrong type for (?P<picker>method Pick)\b`,
-			`<SRC> cannot use [^\n]*\*errPicker[^\n]* as (?:"google\.golang\.org/grpc/balancer"\.|balancer\.)?(?P<picker>Picker) value in return statement`,
+			`(?:<SRC> )?(?:invalid operation: )?(?:target|\w+)\.(?P<field>Authority|Scheme) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method (?:Authority|Scheme)`,
+			`\btarget\.(?P<field>Authority) undefined(?:\s|$)`,
+			`(?:<SRC> )?cannot use [^\n]*\*?errPicker[^\n]* (?:\*errPicker )?does not implement (?:"google\.golang\.org/grpc/)?(?:balancer"?\.)?Picker \(wrong type for (?P<picker>method Pick)\b`,
+			`(?:<SRC> )?cannot use [^\n]*\*errPicker[^\n]* as (?:"google\.golang\.org/grpc/balancer"\.|balancer\.)?(?P<picker>Picker) value in return statement`,
 		},
 		mind:  tooNew,
 		cause: "{what} with {removed}; {user} was written for gRPC before that, and the build list has a newer one: some other module asks for it, or, as etcd 3.3 has no go.mod, nothing asks for an old one",
@@ -181,7 +183,7 @@ var texts = []known{
 		id: "protobuf-generated-code", severity: Error,
 		title: "generated code needs a newer github.com/golang/protobuf",
 		like: []string{
-			`<SRC> undefined: (?P<sym>proto\.(?:ProtoPackageIsVersion[34]|GoGoProtoPackageIsVersion3|InternalMessageInfo|RegisterMapType))(?:\s|$)`,
+			`(?:<SRC> )?undefined: (?P<sym>proto\.(?:ProtoPackageIsVersion[34]|GoGoProtoPackageIsVersion3|InternalMessageInfo|RegisterMapType))(?:\s|$)`,
 			`<SRC> (?P<sym>ProtoPackageIsVersion[34]) not declared by package proto`,
 		},
 		mind: func(f facts) bool {
@@ -200,23 +202,27 @@ var texts = []known{
 		id: "etcd-versions-mixed", severity: Error,
 		title: "the etcd modules of this build are of different releases",
 		like: []string{
-			`<SRC> (?:cannot use [^\n]*)?\s*\*?retry\w+Client\)? does not implement (?:"[^"]*etcdserverpb"|etcdserverpb|pb)\.\w+Client \(missing method (?P<sym>\w+)\)`,
-			`<SRC> undefined: (?P<sym>(?:rpctypes|etcdserverpb|pb|mvccpb|authpb|version)\.\w+)(?:\s|$)`,
+			`(?:<SRC> )?(?:cannot use [^\n]*|… )?\s*\*?(?P<retry>retry\w+Client)\)? does not implement (?:"[^"]*etcdserverpb"|etcdserverpb|pb)\.\w+Client \(missing method (?P<sym>\w+)\)`,
+			`(?:<SRC> )?undefined: (?P<sym>(?:rpctypes|etcdserverpb|pb|mvccpb|authpb|version)\.\w+)(?:\s|$)`,
 		},
-		mind:  func(f facts) bool { return isNew(f["file"]) },
+		mind: func(f facts) bool {
+			// Without a file only names that etcd alone has are believed.
+			return isNew(f["file"]) || f["retry"] != "" && f["module"] == "" && !isOld(f["file"]) ||
+				f["file"] == "" && strings.HasPrefix(f["sym"], "rpctypes.ErrG")
+		},
 		cause: "{module|an etcd module} {version|} needs {sym} of go.etcd.io/etcd/api/v3, which the build has in another release. All modules of etcd (api, client, client/pkg, pkg, server, raft up to 3.5) are made to go together, release by release; client/v2 v2.305.x goes with v3.5.x",
-		fix:   []string{"go list -m all", "go get go.etcd.io/etcd/api/v3@{version} go.etcd.io/etcd/client/pkg/v3@{version} go.etcd.io/etcd/client/v3@{version}", tidy},
+		fix:   []string{"go list -m all", "go get go.etcd.io/etcd/api/v3@{version|VERSION} go.etcd.io/etcd/client/pkg/v3@{version|VERSION} go.etcd.io/etcd/client/v3@{version|VERSION}", tidy},
 		ref:   modRef + "#minimal-version-selection",
 	},
 	{
 		id: "grpc-too-old", severity: Error,
 		title: "gRPC is too old for {module|the etcd client} {version|}",
 		like: []string{
-			`<SRC> undefined: (?P<sym>(?:grpc|balancer|base|resolver|manual|credentials|grpccredentials|metadata|connectivity|serviceconfig|encoding|grpclog|stats)\.\w+)(?:\s|$)`,
+			`(?:<SRC> )?undefined: (?P<sym>(?:grpc|balancer|base|resolver|manual|credentials|grpccredentials|metadata|connectivity|serviceconfig|encoding|grpclog|stats)\.\w+)(?:\s|$)`,
 			`<SRC> (?P<name>\w+) not declared by package (?P<in>grpc|balancer|base|resolver|manual|credentials|metadata)`,
-			`<SRC> invalid operation: cannot call (?P<cc>r\.CC) \(variable of (?:interface )?type`,
-			`<SRC> \w+\.(?P<done>BytesSent) undefined \(type balancer\.DoneInfo has no field or method BytesSent`,
-			`<SRC> target\.(?P<field>URL) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method URL`,
+			`(?:<SRC> )?invalid operation: cannot call (?P<cc>r\.CC)\b`,
+			`(?:<SRC> )?\w+\.(?P<done>BytesSent) undefined \(type balancer\.DoneInfo has no field or method BytesSent`,
+			`(?:<SRC> )?target\.(?P<field>URL) undefined \(type (?:"google\.golang\.org/grpc/)?resolver"?\.Target has no field or method URL`,
 		},
 		mind:  tooOld,
 		cause: "{user} needs {sym}, which gRPC has from {added|a newer version} on. The module asks for a gRPC that is new enough, so only a replace or an exclude can hold it below: most often the pin of the old etcd client. go mod tidy does not see this",
@@ -226,7 +232,7 @@ var texts = []known{
 	{
 		id: "client-naming-grpc", severity: Error,
 		title: "client/v3/naming/resolver of {module|this client} {version|} is older than gRPC 1.53",
-		like:  []string{`<SRC> cannot use target\.Endpoint \(value of type func\(\) string\) as string value`},
+		like:  []string{`(?:<SRC> )?cannot use target\.Endpoint \(value of type func\(\) string\) as string value`},
 		cause: "Target.Endpoint was a field up to gRPC 1.52 and is a method since; client/v3 up to 3.5.9 reads the field, 3.5.10 and later do not",
 		fix:   []string{"go get go.etcd.io/etcd/client/v3@v3.5.12 go.etcd.io/etcd/api/v3@v3.5.12 go.etcd.io/etcd/client/pkg/v3@v3.5.12", tidy},
 		ref:   "https://github.com/etcd-io/etcd/issues/14923",
@@ -499,7 +505,7 @@ var texts = []known{
 		title: "genproto is in the build whole and in parts",
 		like: []string{
 			`ambiguous import: found package (?P<pkg>google\.golang\.org/genproto/<PATH>) in multiple modules: (?P<module>google\.golang\.org/genproto) (?P<version><VER>) \([^)\n]*\) (?P<part>google\.golang\.org/genproto/<PATH>) (?P<partVersion><VER>)`,
-			`ambiguous import: found package (?P<pkg>google\.golang\.org/genproto/<PATH>) in multiple modules`,
+			`ambiguous import: (?:found package |… )?(?P<pkg>(?:google\.golang\.org/)?genproto/googleapis/<PATH>)`,
 		},
 		cause: "google.golang.org/genproto was split in May 2023: up to v0.0.0-20230525154841 it holds the googleapis/api and googleapis/rpc packages, later they are modules of their own. The build has {version|an older genproto} and one of the parts, so both hold the package",
 		fix:   []string{"go get google.golang.org/genproto@v0.0.0-20230530153820-e85fd2cbaebc", tidy},
@@ -509,7 +515,7 @@ var texts = []known{
 		id: "genproto-too-old", severity: Error,
 		title: "genproto is older than the protobuf of gRPC",
 		like: []string{
-			`<SRC> cannot use [^\n]*google\.golang\.org/genproto/googleapis/[^\n]* \(?missing method ProtoReflect\)?`,
+			`(?:<SRC> )?cannot use [^\n]*google\.golang\.org/genproto/googleapis/[^\n]* \(?missing method ProtoReflect\)?`,
 			`<SRC> cannot use [^\n]*(?:status|spb)\.Status[^\n]*proto(?:reflect\.Proto|iface\.|"?\.)Message[^\n]* \(?missing method ProtoReflect\)?`,
 		},
 		cause: "the build has a google.golang.org/genproto from before 2020, which grpc-gateway v1 and the like ask for, and none of the modules that it was split into; gRPC needs messages of the newer kind. go mod tidy is content with it",
@@ -702,7 +708,10 @@ var texts = []known{
 	{
 		id: "gopath-mode", severity: Error,
 		title: "the go command works without modules",
-		like:  []string{`cannot find package "(?P<pkg><PATH>)" in any of: (?P<goroot>\S+) \(from \$GOROOT\)`},
+		like: []string{
+			`cannot find package "(?P<pkg><PATH>)" in any of: (?P<goroot>\S+) \(from \$GOROOT\)`,
+			`cannot find package "(?P<pkg><PATH>)" in any of:`,
+		},
 		cause: "GO111MODULE=off is set, or the Go is older than 1.11: packages are looked for in GOPATH. {pkg} has to come from a module",
 		fix:   []string{"go version && go env GO111MODULE", "go env -u GO111MODULE", tidy},
 		ref:   modRef + "#mod-commands",
@@ -773,7 +782,7 @@ var texts = []known{
 			`<GIT>fatal: (?P<why>could not read (?:Username|Password) for '(?P<url>[^']+)'[^\n]*)`,
 			`<GIT>(?:\S+: )?(?P<why>Permission denied \(publickey[^\n)]*\)|Host key verification failed)`,
 			`<GIT>fatal: (?P<why>Authentication failed for '(?P<url>[^']+)')`,
-			`fatal: (?P<why>could not read (?:Username|Password) for '(?P<url>[^']+)': terminal prompts disabled)`,
+			`fatal: (?P<why>could not read (?:Username|Password) (?:for '(?P<url>[^']+)':|…) terminal prompts disabled)`,
 		},
 		mind:  network,
 		cause: "{why}: the host answers, so the network is right; git, which the go command runs without a terminal, was not given what it needs to log in. A public module does not need any: a misspelt path looks the same to a host that asks for a login before it says \"not found\"",
@@ -806,7 +815,7 @@ var texts = []known{
 		id: "proxy-refuses", severity: Error,
 		title: "the module proxy has no {module} {version|} ({status})",
 		like: []string{
-			`(?:(?P<at><PATH>)@(?P<atv>[\w.+-]+): )?reading (?P<url>(?:https?|file)://\S+?/@(?:v/\S+|latest)): (?P<status>(?:4\d\d|5\d\d)(?: [A-Z][\w-]*(?: [A-Z][\w-]*)*)?)`,
+			`(?:(?P<at><PATH>)@(?P<atv>[\w.+-]+): )?reading (?P<url>\S+?/@(?:v/\S+|latest)): (?P<status>(?:4\d\d|5\d\d)(?: [A-Z][\w-]*(?: [A-Z][\w-]*)*)?)`,
 			`unexpected status \((?P<url>https?://\S+?/@(?:v/\S+|latest))\): (?P<status>\d\d\d(?: [A-Z]\w*)*)`,
 		},
 		mind:  proxy,
@@ -926,7 +935,7 @@ var texts = []known{
 			`the function can be called only in the test context\. Was integration\.BeforeTest\(\) called \?`,
 			`Working directory '[^'\n]*' expected to be in temp-dir \('[^'\n]*'\)\. ?Have you executed integration\.(?:BeforeTest|RegisterLeakDetection)\(t\) \?`,
 			`already in test context\. BeforeTest was likely already called`,
-			`<SRC> undefined: (?P<sym>integration\.(?:NewClusterV3|NewCluster|ClusterConfig|BeforeTest|BeforeTestExternal))(?:\s|$)`,
+			`(?:<SRC> )?undefined: (?P<sym>integration\.(?:NewClusterV3|NewCluster|ClusterConfig|BeforeTest|BeforeTestExternal))(?:\s|$)`,
 		},
 		mind: func(f facts) bool {
 			if f["sym"] != "" {
