@@ -47,9 +47,15 @@ var All = []*Rule{
 	pointerChannels,
 	gogoCalls,
 	protoMethods,
+	proto2Fields,
 	messagePointers,
+	messageLiteral,
 	messageCompare,
 	messageCopy,
+	messageJSON,
+	serverEmbed,
+	eventSwitch,
+	setContains,
 
 	// gRPC.
 	grpcRename,

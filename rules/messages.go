@@ -143,6 +143,3 @@ func funcAround(c inspector.Cursor) ast.Node {
 	}
 	return nil
 }
-
-// proto2Fields are the scalar fields that became pointers.
-var proto2Fields = map[Symbol]string{}

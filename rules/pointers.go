@@ -37,6 +37,7 @@ type group struct {
 	msg     *types.Named // the message
 	edits   []spot       // what makes it hold pointers
 	copies  []spot       // copies of messages that exist, to be cloned if someone writes
+	fills   []spot       // writes to fields of what is nil until it is set
 	reads   []spot       // reads of fields through what may be nil
 	flagged []spot       // copies that go vet rejects
 	forced  []spot       // where etcd 3.7 has a pointer, with its symbol
@@ -193,6 +194,7 @@ func (a *pointers) join(x, y *group) *group {
 	x.edits = append(x.edits, y.edits...)
 	x.copies = append(x.copies, y.copies...)
 	x.reads = append(x.reads, y.reads...)
+	x.fills = append(x.fills, y.fills...)
 	x.flagged = append(x.flagged, y.flagged...)
 	x.forced = append(x.forced, y.forced...)
 	x.moved = append(x.moved, y.moved...)
@@ -455,8 +457,8 @@ func (a *pointers) outside(f *File, e ast.Node, msg *types.Named, obj types.Obje
 		case *ast.StarExpr:
 			g := a.fresh(msg)
 			g.forced = []spot{{f: f, n: e, sym: sym}}
-			if sym == (Symbol{"clientv3", "WatchResponse.Header"}) {
-				g.nilable = true // in a zero WatchResponse, such as a closed channel gives
+			if v, ok := obj.(*types.Var); ok && v.IsField() {
+				g.nilable = true // such as the header of a zero WatchResponse, which a closed channel gives
 			}
 			return g
 		default:
@@ -1401,9 +1403,23 @@ func (a *pointers) member(f *File, c inspector.Cursor, n *ast.SelectorExpr) {
 		return
 	}
 	if lhs(c) {
+		if len(g.forced) > 0 && a.external(n.X) {
+			g.fills = append(g.fills, spot{f: f, n: n})
+		}
 		return
 	}
 	g.reads = append(g.reads, spot{f: f, n: n, start: n.Sel.Pos(), end: n.Sel.End()})
+}
+
+// external says whether an expression is a field that another package
+// declares.
+func (a *pointers) external(e ast.Expr) bool {
+	sel, ok := ast.Unparen(e).(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	v, ok := a.p.Info.Uses[sel.Sel].(*types.Var)
+	return ok && v.IsField() && !a.local(v)
 }
 
 // lhs says whether an expression is written to or its address taken.
@@ -1439,6 +1455,10 @@ func (a *pointers) emit(p *Pass, g *group) {
 			}
 		}
 	}
+	for _, s := range g.fills {
+		p.Report(s.f, s.n, edit.Review, "a field of "+s.f.Text(s.n.(*ast.SelectorExpr).X)+" is written or its address taken; from 3.7 that is a pointer, nil until someone sets it",
+			"set it to &"+short(sym)+"{…} first")
+	}
 	for _, s := range g.edits {
 		c.Replace(s.f, s.start, s.end, s.text)
 	}
@@ -1465,8 +1485,8 @@ func (c Change) typeName(f *File, n *types.Named) string {
 // the same type.
 func getter(p *Pass, n *types.Named, field string) bool {
 	sym, _ := TypeSymbol(n)
-	if _, changed := proto2Fields[Symbol{sym.Pkg, sym.Name + "." + field}]; changed {
-		return false // that rule writes the getter
+	if _, changed := optionalField(Symbol{sym.Pkg, sym.Name + "." + field}); changed {
+		return false // proto2-fields writes the getter
 	}
 	s, ok := atlas.Lookup(sym.Pkg, sym.Name+".Get"+field, string(p.Target.Line))
 	return ok && s.Sig != ""

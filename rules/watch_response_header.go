@@ -3,7 +3,6 @@ package rules
 import (
 	"go/ast"
 
-	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
@@ -72,23 +71,6 @@ func fake(rev int64) clientv3.WatchResponse {
 }
 
 func runWatchResponseHeader(p *Pass) {
-	refs := p.Refs("clientv3", "WatchResponse.Header")
-	if len(refs) == 0 {
-		return
-	}
-	for _, r := range refs {
-		if r.Obj == nil {
-			continue
-		}
-		if _, ok := oldMessage(r.Obj.Type()); !ok {
-			continue // a pointer already
-		}
-		_, c := r.Expr()
-		if sel, ok := c.Parent().Node().(*ast.SelectorExpr); ok && sel.X == c.Node() && lhs(c.Parent()) {
-			p.Report(r.File, sel, edit.Review, "a field of WatchResponse.Header is written or its address taken; the header is nil from 3.7 unless someone set it",
-				"set Header to &etcdserverpb.ResponseHeader{…} first")
-		}
-	}
 	for _, l := range p.Literals("clientv3", "WatchResponse") {
 		kv := l.Key("Header")
 		if p.Info != nil || kv == nil {

@@ -1,0 +1,245 @@
+package rules
+
+import (
+	"go/ast"
+	"go/types"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// serverEmbed embeds the Unimplemented server in types that serve a gRPC
+// service of etcd.
+//
+// Matched: struct types of the package that are registered, or assigned, as
+// such a server.
+//
+// Not matched, but reported: types that are no structs or belong to another
+// package, structs with literals without keys, and servers that embed the
+// Unimplemented server as a pointer, which panics when it is nil.
+var serverEmbed = &Rule{
+	ID:    "server-embed",
+	Title: "embed pb.UnimplementedXServer in gRPC servers of etcd's services",
+	Before: `package p
+
+import (
+	"context"
+
+	pb "github.com/coreos/etcd/etcdserver/etcdserverpb"
+	"google.golang.org/grpc"
+)
+
+type server struct {
+	rev int64
+}
+
+func (s *server) MemberAdd(context.Context, *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
+	return nil, nil
+}
+
+func (s *server) MemberRemove(context.Context, *pb.MemberRemoveRequest) (*pb.MemberRemoveResponse, error) {
+	return nil, nil
+}
+
+func (s *server) MemberUpdate(context.Context, *pb.MemberUpdateRequest) (*pb.MemberUpdateResponse, error) {
+	return nil, nil
+}
+
+func (s *server) MemberList(context.Context, *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+	return &pb.MemberListResponse{}, nil
+}
+
+func register(g *grpc.Server) {
+	pb.RegisterClusterServer(g, &server{rev: 1})
+}
+`,
+	After: `package p
+
+import (
+	"context"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+)
+
+type server struct {
+	pb.UnimplementedClusterServer
+
+	rev int64
+}
+
+func (s *server) MemberAdd(context.Context, *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
+	return nil, nil
+}
+
+func (s *server) MemberRemove(context.Context, *pb.MemberRemoveRequest) (*pb.MemberRemoveResponse, error) {
+	return nil, nil
+}
+
+func (s *server) MemberUpdate(context.Context, *pb.MemberUpdateRequest) (*pb.MemberUpdateResponse, error) {
+	return nil, nil
+}
+
+func (s *server) MemberList(context.Context, *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+	return &pb.MemberListResponse{}, nil
+}
+
+func register(g *grpc.Server) {
+	pb.RegisterClusterServer(g, &server{rev: 1})
+}
+`,
+	Why:     "From 3.7 the server interfaces have an unexported method that only the Unimplemented servers have. They also answer for the calls that a newer etcd added, with the code Unimplemented.",
+	Since:   "v3.7.0",
+	Targets: []atlas.Line{atlas.Line37},
+	Safety:  Same,
+	Refs: []string{
+		"https://github.com/grpc/grpc-go/blob/master/cmd/protoc-gen-go-grpc/README.md",
+	},
+	Answers: func(b *atlas.Break) bool {
+		return onlyIn37(b) && strings.HasSuffix(b.Pkg, "pb") && strings.HasPrefix(b.Symbol, "Register") && strings.HasSuffix(b.Symbol, "Server")
+	},
+	Run: runServerEmbed,
+}
+
+func runServerEmbed(p *Pass) {
+	if !p.usesMessages() {
+		return
+	}
+	type key struct {
+		typ     *types.TypeName
+		service Symbol
+	}
+	seen := map[key]bool{}
+	p.implicitConversions(func(f *File, e ast.Expr, to types.Type) {
+		service, ok := TypeSymbol(to)
+		if !ok || !strings.HasSuffix(service.Name, "Server") || strings.Contains(service.Name, "_") {
+			return
+		}
+		named := types.Unalias(to).(*types.Named)
+		if _, _, etcd := atlas.Canonical(named.Obj().Pkg().Path()); !etcd || asksFor(to, "mustEmbedUnimplemented"+service.Name) {
+			return
+		}
+		if _, ok := atlas.Lookup(service.Pkg, "Unimplemented"+service.Name, string(p.Target.Line)); !ok {
+			return
+		}
+		t := p.TypeOf(e)
+		impl, ok := types.Unalias(deref2(t)).(*types.Named)
+		if !ok || types.IsInterface(impl) {
+			return // of an interface type, or nil
+		}
+		if seen[key{impl.Obj(), service}] {
+			return
+		}
+		seen[key{impl.Obj(), service}] = true
+		embedServer(p, f, e, impl, service)
+	})
+}
+
+// asksFor says whether an interface has a method.
+func asksFor(t types.Type, name string) bool {
+	iface, ok := t.Underlying().(*types.Interface)
+	if !ok {
+		return false
+	}
+	for m := range iface.Methods() {
+		if m.Name() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// deref2 is deref of a type that may be unknown.
+func deref2(t types.Type) types.Type {
+	if t == nil {
+		return types.Typ[types.Invalid]
+	}
+	return deref(t)
+}
+
+// embedServer makes a type embed the Unimplemented server of a service.
+func embedServer(p *Pass, f *File, e ast.Expr, impl *types.Named, service Symbol) {
+	un := "Unimplemented" + service.Name
+	advice := "embed " + service.Pkg[strings.LastIndexByte(service.Pkg, '/')+1:] + "." + un + " by value in it"
+	what := impl.Obj().Name() + " does not implement " + short(service) + " in 3.7"
+	st, ok := impl.Underlying().(*types.Struct)
+	if !ok {
+		p.Report(f, e, edit.Manual, what, "make it a struct and "+advice)
+		return
+	}
+	for fld := range st.Fields() {
+		if !fld.Embedded() {
+			continue
+		}
+		sym, _ := TypeSymbol(fld.Type())
+		_, pointer := types.Unalias(fld.Type()).(*types.Pointer)
+		switch {
+		case sym == service:
+			return // the interface itself brings the method
+		case sym == Symbol{service.Pkg, un} && pointer:
+			p.Report(f, e, edit.Review, impl.Obj().Name()+" embeds a pointer to "+un+", which panics when it is registered while nil", advice)
+			return
+		case sym == Symbol{service.Pkg, un}:
+			return
+		}
+	}
+	if impl.Obj().Pkg() != p.Pkg {
+		if _, _, etcd := atlas.Canonical(impl.Obj().Pkg().Path()); !etcd {
+			p.Report(f, e, edit.Manual, impl.Obj().Pkg().Name()+"."+what+" unless it embeds "+un, advice)
+		}
+		return
+	}
+	spec, file := p.typeSpec(impl.Obj())
+	if spec == nil {
+		return // declared in a file that was not loaded
+	}
+	lit, ok := spec.Type.(*ast.StructType)
+	if !ok {
+		p.Report(file, spec, edit.Manual, what, advice)
+		return
+	}
+	for c := range p.Inspector().Root().Preorder((*ast.CompositeLit)(nil)) {
+		n := c.Node().(*ast.CompositeLit)
+		if len(n.Elts) == 0 {
+			continue
+		}
+		if _, keyed := n.Elts[0].(*ast.KeyValueExpr); keyed {
+			continue
+		}
+		if t, ok := types.Unalias(deref2(p.TypeOf(n))).(*types.Named); ok && t.Obj() == impl.Obj() {
+			p.Report(file, spec, edit.Manual, what+", and a literal of it has no keys", advice+", and give the literals keys")
+			return
+		}
+	}
+	c := p.Change(p.Tier, "%s implements %s by embedding %s", impl.Obj().Name(), short(service), un)
+	text := c.home(file, service.Pkg, un)
+	open := lit.Fields.Opening + 1
+	switch {
+	case len(lit.Fields.List) == 0 && file.SameLine(lit.Fields.Opening, lit.Fields.Closing):
+		c.Replace(file, open, lit.Fields.Closing, " "+text+" ")
+	case file.SameLine(lit.Fields.Opening, lit.Fields.Closing):
+		c.Insert(file, open, " "+text+";")
+	default:
+		nl := file.NL()
+		indent := file.Indent(spec.Pos()) + "\t"
+		tail := ""
+		if len(lit.Fields.List) > 0 {
+			tail = nl
+			if len(lit.Fields.List[0].Names) == 0 { // beside other embedded types
+				tail = ""
+			}
+		}
+		c.Insert(file, open, nl+indent+text+tail)
+	}
+}
+
+// typeSpec returns the declaration of a type of the package.
+func (p *Pass) typeSpec(obj *types.TypeName) (*ast.TypeSpec, *File) {
+	for c := range p.Inspector().Root().Preorder((*ast.TypeSpec)(nil)) {
+		if s := c.Node().(*ast.TypeSpec); p.Info.Defs[s.Name] == obj {
+			return s, p.FileOf(s.Pos())
+		}
+	}
+	return nil, nil
+}
