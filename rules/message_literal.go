@@ -22,7 +22,7 @@ var messageLiteral = &Rule{
 	Before: `package p
 
 import (
-	pb "github.com/coreos/etcd/etcdserver/etcdserverpb"
+	pb "go.etcd.io/etcd/etcdserver/etcdserverpb"
 )
 
 func header(id uint64) *pb.ResponseHeader {

@@ -1,6 +1,11 @@
 package rules
 
-import "github.com/etcdshift/etcdshift/rules/atlas"
+import (
+	"go/types"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
 
 // messagePointers follows fields, parameters and results of raft and of the
 // server's packages that held messages by value and hold pointers.
@@ -54,5 +59,30 @@ func store(s *raft.MemoryStorage, rd raft.Ready, data []byte) error {
 	Refs: []string{
 		"https://github.com/etcd-io/raft/blob/main/node.go",
 	},
-	Run: func(p *Pass) { runGroups(p, server) },
+	Answers: func(b *atlas.Break) bool { return onlyIn37(b) && starsOnly(b.Old, b.NewIn(atlas.Line37)) },
+	Run: func(p *Pass) {
+		runGroups(p, server)
+		for h := range p.Broken() {
+			if !p.pointersFollow(h, h.Break.NewIn(p.Target.Line)) {
+				p.reportBroken(h)
+			}
+		}
+	},
+}
+
+// starsOnly says whether two declarations differ in nothing but pointers.
+func starsOnly(old, now string) bool {
+	plain := func(s string) string { return strings.ReplaceAll(plainSig(s), "*", "") }
+	return now != "" && old != now && plain(old) == plain(now)
+}
+
+// pointersFollow says whether nothing but pointers to messages is new in a
+// mention of a symbol, and the mention is one that the analysis of pointers
+// sees: a call, a field or a type.
+func (p *Pass) pointersFollow(h Hit, now string) bool {
+	if p.Target.Line != atlas.Line37 || p.Info == nil || h.Obj == nil || !starsOnly(h.Form.Sig, now) {
+		return false
+	}
+	_, isFunc := h.Obj.(*types.Func)
+	return !isFunc || h.Call() != nil
 }

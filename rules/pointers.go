@@ -34,15 +34,18 @@ import (
 type group struct {
 	up *group
 
-	msg     *types.Named // the message
-	edits   []spot       // what makes it hold pointers
-	copies  []spot       // copies of messages that exist, to be cloned if someone writes
-	fills   []spot       // writes to fields of what is nil until it is set
-	reads   []spot       // reads of fields through what may be nil
-	flagged []spot       // copies that go vet rejects
-	forced  []spot       // where etcd 3.7 has a pointer, with its symbol
-	ranged  bool         // a range statement copies elements
-	nilable bool         // a place may hold nil where it held a zero message
+	msg     *types.Named      // the message
+	edits   []spot            // what makes it hold pointers
+	copies  []spot            // copies of messages that exist, to be cloned if someone writes
+	merge   *ast.AssignStmt   // the assignment that the group is, see mergeInto
+	assigns []*ast.AssignStmt // that let a message flow in
+	fills   []spot            // writes to fields of what is nil until it is set
+	reads   []spot            // reads of fields through what may be nil
+	flagged []spot            // copies that go vet rejects
+	forced  []spot            // where etcd 3.7 has a pointer, with its symbol
+	ranged  bool              // a range statement copies elements
+	escapes bool              // a pointer to a place is handed out
+	nilable bool              // a place may hold nil where it held a zero message
 	moved   []types.Object
 	why     string // reason why it cannot change
 	whyAt   spot
@@ -67,18 +70,20 @@ func (g *group) root() *group {
 
 // pointers is the analysis of a package.
 type pointers struct {
-	p      *Pass
-	places map[types.Object]*group
-	result map[resultKey]*group
-	exprs  map[ast.Expr]*group
-	writes map[Symbol]bool         // messages whose fields the package writes
-	called map[*ast.Ident]bool     // identifiers of functions in calls
-	taken  map[types.Object]bool   // places whose address is taken
-	filled map[types.Object]bool   // places whose fields are written
-	zeros  map[types.Object]string // places that would be nil until they are set
-	set    map[types.Object]bool   // places that are assigned after their declaration
-	order  []*group
-	final  []*group
+	p         *Pass
+	places    map[types.Object]*group
+	result    map[resultKey]*group
+	exprs     map[ast.Expr]*group
+	writes    map[Symbol]bool          // messages whose fields the package writes
+	called    map[*ast.Ident]bool      // identifiers of functions in calls
+	taken     map[types.Object]bool    // places whose address is taken
+	filled    map[types.Object]bool    // places whose fields are written
+	zeros     map[types.Object]string  // places that would be nil until they are set
+	satisfies map[*types.Func]bool     // methods that satisfy an interface which has pointers
+	apart     map[*ast.AssignStmt]bool // assignments that are made by proto.Merge
+	set       map[types.Object]bool    // places that are assigned after their declaration
+	order     []*group
+	final     []*group
 }
 
 // resultKey is a result of a function of the package: by its object, or by
@@ -90,17 +95,37 @@ type resultKey struct {
 
 // pointers returns the analysis of the package, made once for all rules.
 func (p *Pass) pointers() *pointers {
-	if p.index.pointers == nil {
-		a := &pointers{
-			p: p, places: map[types.Object]*group{}, result: map[resultKey]*group{}, exprs: map[ast.Expr]*group{},
-			writes: map[Symbol]bool{}, called: map[*ast.Ident]bool{}, taken: map[types.Object]bool{}, filled: map[types.Object]bool{}, zeros: map[types.Object]string{}, set: map[types.Object]bool{},
+	if p.index.pointers != nil {
+		return p.index.pointers
+	}
+	a := newPointers(p, map[*ast.AssignStmt]bool{})
+	if p.usesMessages() {
+		a.run()
+		// An assignment into a place that stays a value can be made without
+		// changing the place; then its group may do without it.
+		apart := map[*ast.AssignStmt]bool{}
+		for _, g := range a.final {
+			if g.why != "" {
+				for _, n := range g.assigns {
+					apart[n] = true
+				}
+			}
 		}
-		if p.usesMessages() {
+		if len(apart) > 0 {
+			a = newPointers(p, apart)
 			a.run()
 		}
-		p.index.pointers = a
 	}
-	return p.index.pointers
+	p.index.pointers = a
+	return a
+}
+
+func newPointers(p *Pass, apart map[*ast.AssignStmt]bool) *pointers {
+	return &pointers{
+		p: p, places: map[types.Object]*group{}, result: map[resultKey]*group{}, exprs: map[ast.Expr]*group{},
+		writes: map[Symbol]bool{}, called: map[*ast.Ident]bool{}, taken: map[types.Object]bool{}, filled: map[types.Object]bool{},
+		zeros: map[types.Object]string{}, satisfies: map[*types.Func]bool{}, set: map[types.Object]bool{}, apart: apart,
+	}
 }
 
 // byPointer says whether an expression that is a message by value will be a
@@ -195,10 +220,12 @@ func (a *pointers) join(x, y *group) *group {
 	x.copies = append(x.copies, y.copies...)
 	x.reads = append(x.reads, y.reads...)
 	x.fills = append(x.fills, y.fills...)
+	x.assigns = append(x.assigns, y.assigns...)
 	x.flagged = append(x.flagged, y.flagged...)
 	x.forced = append(x.forced, y.forced...)
 	x.moved = append(x.moved, y.moved...)
 	x.ranged = x.ranged || y.ranged
+	x.escapes = x.escapes || y.escapes
 	x.nilable = x.nilable || y.nilable
 	if x.why == "" {
 		x.why, x.whyAt = y.why, y.whyAt
@@ -240,6 +267,71 @@ func (a *pointers) local(obj types.Object) bool {
 	}
 	f := a.p.FileOf(obj.Pos())
 	return f != nil
+}
+
+// interfaces finds the methods of the package that satisfy an interface of
+// etcd whose signature has pointers from 3.7: they have to follow.
+func (a *pointers) interfaces() {
+	a.p.implicitConversions(func(f *File, e ast.Expr, to types.Type) {
+		sym, ok := TypeSymbol(to)
+		if !ok {
+			return
+		}
+		t := a.p.TypeOf(e)
+		if t == nil || types.IsInterface(t) {
+			return
+		}
+		if _, _, etcd := atlas.Canonical(types.Unalias(to).(*types.Named).Obj().Pkg().Path()); !etcd {
+			return
+		}
+		for m := range to.Underlying().(*types.Interface).Methods() {
+			obj, _, _ := types.LookupFieldOrMethod(t, true, a.p.Pkg, m.Name())
+			fn, ok := obj.(*types.Func)
+			if !ok || !a.direct(fn) || a.satisfies[fn] {
+				continue
+			}
+			s, ok := atlas.Lookup(sym.Pkg, sym.Name+"."+m.Name(), string(a.p.Target.Line))
+			if !ok || s.Sig == "" {
+				continue
+			}
+			follow := func(t types.Type, now ast.Expr, g func(*types.Named) *group) {
+				if msg, _, ok := valueShape(t); ok && endsInPointer(now) {
+					a.satisfies[fn] = true
+					at := g(msg).root()
+					at.forced = append(at.forced, spot{f: a.p.FileOf(fn.Pos()), n: objNode(fn), sym: Symbol{sym.Pkg, sym.Name + "." + m.Name()}})
+				}
+			}
+			sig := fn.Signature()
+			for i := range sig.Params().Len() {
+				v := sig.Params().At(i)
+				follow(v.Type(), paramType(s.Sig, i), func(*types.Named) *group { return a.place(v) })
+			}
+			for i := range sig.Results().Len() {
+				follow(sig.Results().At(i).Type(), resultType(s.Sig, i), func(msg *types.Named) *group { return a.results(fn.Origin(), i, msg) })
+			}
+		}
+	})
+}
+
+// endsInPointer says whether there is a pointer where a type of a message, or
+// of slices, maps and channels of messages, had the message.
+func endsInPointer(typ ast.Expr) bool {
+	for {
+		switch t := typ.(type) {
+		case *ast.ArrayType:
+			typ = t.Elt
+		case *ast.MapType:
+			typ = t.Value
+		case *ast.ChanType:
+			typ = t.Value
+		case *ast.Ellipsis:
+			typ = t.Elt
+		case *ast.StarExpr:
+			return true
+		default:
+			return false
+		}
+	}
 }
 
 // direct says whether a function is declared in the package with a body of
@@ -332,6 +424,9 @@ func (a *pointers) group(e ast.Expr) *group {
 
 // twoValued says whether an expression is used with its second value.
 func (a *pointers) twoValued(e ast.Expr) bool {
+	if _, call := ast.Unparen(e).(*ast.CallExpr); call {
+		return false
+	}
 	_, ok := a.p.Info.Types[e].Type.(*types.Tuple)
 	return ok
 }
@@ -454,10 +549,17 @@ func (a *pointers) outside(f *File, e ast.Node, msg *types.Named, obj types.Obje
 			typ = t.Value
 		case *ast.Ellipsis:
 			typ = t.Elt
+		case *ast.SelectorExpr:
+			if rel, ok := qualifiedName(t); ok && messageInterfaces[rel] {
+				g := a.fresh(msg)
+				g.forced = []spot{{f: f, n: e, sym: sym}}
+				return g
+			}
+			return a.stuck(msg, f, e, "declared in another package")
 		case *ast.StarExpr:
 			g := a.fresh(msg)
 			g.forced = []spot{{f: f, n: e, sym: sym}}
-			if v, ok := obj.(*types.Var); ok && v.IsField() {
+			if _, depth, _ := valueShape(obj.Type()); depth == 0 {
 				g.nilable = true // such as the header of a zero WatchResponse, which a closed channel gives
 			}
 			return g
@@ -466,6 +568,25 @@ func (a *pointers) outside(f *File, e ast.Node, msg *types.Named, obj types.Obje
 		}
 	}
 	return a.stuck(msg, f, e, "declared in another package")
+}
+
+// messageInterfaces are interfaces of etcd that messages satisfied by value
+// and satisfy by pointer from 3.7.
+var messageInterfaces = map[Symbol]bool{{"raft/raftpb", "ConfChangeI"}: true}
+
+// qualifiedName resolves a type in a signature of the atlas, as far as this
+// file needs it: packages are written by their name there.
+func qualifiedName(t *ast.SelectorExpr) (Symbol, bool) {
+	q, ok := t.X.(*ast.Ident)
+	if !ok {
+		return Symbol{}, false
+	}
+	for i := range messageInterfaces {
+		if i.Name == t.Sel.Name && (q.Name == i.Pkg[strings.LastIndexByte(i.Pkg, '/')+1:] || q.Name == "pb") {
+			return i, true
+		}
+	}
+	return Symbol{}, false
 }
 
 // The signatures of the atlas are Go with a word in front: "field Header
@@ -522,6 +643,28 @@ func paramType(sig string, i int) ast.Expr {
 	return nil
 }
 
+// paramOf returns the type of the parameter that the k-th was before others
+// were added in front of it: the first from k on that names the message.
+func paramOf(sig string, k int, msg *types.Named) ast.Expr {
+	ft := funcType(sig)
+	if ft == nil {
+		return nil
+	}
+	for i := k; i < ft.Params.NumFields(); i++ {
+		typ := fieldAt(ft.Params, i)
+		found := false
+		ast.Inspect(typ, func(n ast.Node) bool {
+			id, ok := n.(*ast.Ident)
+			found = found || ok && (id.Name == msg.Obj().Name() || id.Name == "ConfChangeI")
+			return true
+		})
+		if found {
+			return typ
+		}
+	}
+	return paramType(sig, k)
+}
+
 // fieldAt returns the type of the i-th parameter or result; of the last, if
 // it is variadic, for all that follow.
 func fieldAt(l *ast.FieldList, i int) ast.Expr {
@@ -552,6 +695,7 @@ func (a *pointers) run() {
 			a.called[fun.Sel] = true
 		}
 	}
+	a.interfaces()
 	for c := range root.Preorder(types_...) {
 		f := a.p.FileOf(c.Node().Pos())
 		switch n := c.Node().(type) {
@@ -560,7 +704,7 @@ func (a *pointers) run() {
 		case *ast.ValueSpec:
 			a.valueSpec(f, c, n)
 		case *ast.AssignStmt:
-			a.assign(f, n)
+			a.assign(f, c, n)
 		case *ast.RangeStmt:
 			a.rangeStmt(f, n)
 		case *ast.ReturnStmt:
@@ -642,15 +786,33 @@ func objNode(obj types.Object) ast.Node {
 // settle decides how the copies of a group are made.
 func (a *pointers) settle(g *group) {
 	sym, _ := TypeSymbol(g.msg)
-	if !a.writes[sym] || g.why != "" {
+	if !a.writes[sym] || g.why != "" || g.merge != nil {
 		return
 	}
 	switch {
 	case g.ranged:
-		g.why, g.whyAt = "copied by a range statement in a package that writes to its fields", g.flaggedSpot()
-	case len(g.copies) > 0 && !isProto(g.msg):
+		g.why, g.whyAt = "copied where no proto.Clone can stand, in a package that writes to its fields", g.flaggedSpot()
+	case len(g.copies) > 0 && cloneType(g.msg) == (Symbol{}):
 		g.why, g.whyAt = "copied in a package that writes to its fields, and proto.Clone does not take it", g.flaggedSpot()
 	}
+}
+
+// cloneType returns the message that a message is cloned as: itself, or what a
+// type of clientv3 is defined as.
+func cloneType(n *types.Named) Symbol {
+	sym, _ := TypeSymbol(n)
+	if isProto(n) {
+		return sym
+	}
+	s, _ := atlas.Lookup(sym.Pkg, sym.Name, string(atlas.Line37))
+	_, def, _ := strings.Cut(s.Sig, "type "+sym.Name+" ")
+	q, name, _ := strings.Cut(def, ".")
+	for _, pkg := range messagePackages {
+		if name != "" && strings.HasSuffix(pkg, "/"+q) {
+			return Symbol{pkg, name}
+		}
+	}
+	return Symbol{}
 }
 
 func (g *group) flaggedSpot() spot {
@@ -751,6 +913,7 @@ func (a *pointers) field(f *File, c inspector.Cursor, n *ast.Field) {
 		}
 		if obj, ok := fn.(*types.Func); ok {
 			switch {
+			case a.satisfies[obj]:
 			case obj.Signature().Recv() != nil && (obj.Exported() || a.inInterface(obj.Name())):
 				g.fail(f, n, "in the signature of a method that may satisfy an interface")
 			case !a.hidden(obj):
@@ -892,7 +1055,7 @@ func (a *pointers) valueSpec(f *File, c inspector.Cursor, n *ast.ValueSpec) {
 			a.place(obj).fail(f, name, "an exported variable, which other packages may use")
 		}
 	}
-	a.pairs(f, identExprs(n.Names), n.Values, true)
+	a.pairs(f, identExprs(n.Names), n.Values)
 }
 
 func identExprs(ids []*ast.Ident) []ast.Expr {
@@ -903,7 +1066,7 @@ func identExprs(ids []*ast.Ident) []ast.Expr {
 	return out
 }
 
-func (a *pointers) assign(f *File, n *ast.AssignStmt) {
+func (a *pointers) assign(f *File, c inspector.Cursor, n *ast.AssignStmt) {
 	for _, l := range n.Lhs {
 		a.written(l)
 		id, ok := ast.Unparen(l).(*ast.Ident)
@@ -918,11 +1081,72 @@ func (a *pointers) assign(f *File, n *ast.AssignStmt) {
 			}
 		}
 	}
-	a.pairs(f, n.Lhs, n.Rhs, false)
+	if a.apart[n] {
+		a.mergeInto(f, n)
+		return
+	}
+	a.pairs(f, n.Lhs, n.Rhs)
+	if a.mergeable(c, n) {
+		g := a.of(n.Lhs[0]).root()
+		g.assigns = append(g.assigns, n)
+	}
+}
+
+// mergeable says whether an assignment of one message can be written as
+// proto.Reset and proto.Merge.
+func (a *pointers) mergeable(c inspector.Cursor, n *ast.AssignStmt) bool {
+	if n.Tok != token.ASSIGN || len(n.Lhs) != 1 || len(n.Rhs) != 1 || blank(n.Lhs[0]) || !Simple(n.Lhs[0]) || !addressable(a.p, n.Lhs[0]) {
+		return false
+	}
+	if _, star := ast.Unparen(n.Lhs[0]).(*ast.StarExpr); star {
+		return false
+	}
+	msg, depth, ok := a.shapeOf(n.Lhs[0])
+	if !ok || depth > 0 || !isProto(msg) {
+		return false
+	}
+	if from, _, ok := a.shapeOf(n.Rhs[0]); !ok || !types.Identical(from, msg) {
+		return false
+	}
+	switch x := ast.Unparen(n.Rhs[0]).(type) {
+	case *ast.StarExpr:
+		if _, call := ast.Unparen(x.X).(*ast.CallExpr); call {
+			return false // which go vet lets pass
+		}
+	case *ast.Ident, *ast.SelectorExpr, *ast.IndexExpr:
+		if !addressable(a.p, x.(ast.Expr)) {
+			return false
+		}
+	default:
+		return false
+	}
+	switch up := c.Parent().Node().(type) {
+	case *ast.BlockStmt, *ast.CaseClause:
+		return true
+	case *ast.CommClause:
+		return up.Comm != n
+	}
+	return false
+}
+
+// mergeInto takes an assignment apart: the place on the left stays a value.
+func (a *pointers) mergeInto(f *File, n *ast.AssignStmt) {
+	msg, _, _ := a.shapeOf(n.Lhs[0])
+	a.of(n.Lhs[0])
+	sym, _ := TypeSymbol(msg)
+	a.writes[sym] = true
+	g := a.fresh(msg)
+	g.merge = n
+	from := a.of(n.Rhs[0]).root()
+	if len(from.forced) > 0 && a.external(n.Rhs[0]) {
+		g.forced = slices.Clone(from.forced)
+	} else {
+		g.flagged = []spot{{f: f, n: ast.Unparen(n.Rhs[0]), what: "copy"}}
+	}
 }
 
 // pairs lets values flow into what is assigned or declared.
-func (a *pointers) pairs(f *File, lhs, rhs []ast.Expr, spec bool) {
+func (a *pointers) pairs(f *File, lhs, rhs []ast.Expr) {
 	if len(rhs) == 1 && len(lhs) > 1 {
 		if call, ok := ast.Unparen(rhs[0]).(*ast.CallExpr); ok {
 			tup, ok := a.p.Info.TypeOf(call).(*types.Tuple)
@@ -1025,8 +1249,15 @@ func (a *pointers) copied(f *File, e ast.Expr, g *group, vet, own bool) {
 		if _, call := ast.Unparen(x.X).(*ast.CallExpr); call {
 			vet = false
 		}
+	case *ast.UnaryExpr:
+		own = own || x.Op == token.ARROW // the sender copied it
+	case *ast.Ident:
+		own = own || a.lastUse(x)
 	}
 	g = g.root()
+	if !own && a.twoValued(e) {
+		g.ranged = true // no place for a clone
+	}
 	if vet {
 		g.flagged = append(g.flagged, spot{f: f, n: e, what: "copy"})
 	}
@@ -1034,6 +1265,24 @@ func (a *pointers) copied(f *File, e ast.Expr, g *group, vet, own bool) {
 		return
 	}
 	g.copies = append(g.copies, spot{f: f, n: e})
+}
+
+// lastUse says whether an identifier is the last mention of a variable of the
+// function: nobody can see what happens to it later.
+func (a *pointers) lastUse(id *ast.Ident) bool {
+	obj, ok := a.p.Info.Uses[id].(*types.Var)
+	if !ok || !a.variable(id) {
+		return false
+	}
+	for _, c := range a.p.uses(obj) {
+		if c.Node().Pos() > id.Pos() {
+			return false
+		}
+		if u, ok := c.Parent().Node().(*ast.UnaryExpr); ok && u.Op == token.AND {
+			return false
+		}
+	}
+	return !a.p.loopsBetween(obj, id)
 }
 
 // sink handles a message that goes into an interface.
@@ -1200,6 +1449,14 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 				}
 				continue
 			}
+			if named, ok := TypeSymbol(pt); ok && messageInterfaces[named] {
+				g := a.of(arg).root() // which pointers satisfy, and values no longer
+				g.forced = append(g.forced, spot{f: f, n: arg, sym: named})
+				if _, depth, _ := a.shapeOf(arg); depth == 0 {
+					a.copied(f, arg, g, true, true)
+				}
+				continue
+			}
 			a.sink(f, arg, "passed as an interface")
 			continue
 		}
@@ -1211,7 +1468,7 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 		case a.direct(fn):
 			a.flow(f, arg, a.place(fn.Origin().Signature().Params().At(k)), true, false)
 		default:
-			a.flow(f, arg, a.outside(f, arg, msg, fn, func(sig string) ast.Expr { return paramType(sig, k) }), true, false)
+			a.flow(f, arg, a.outside(f, arg, msg, fn, func(sig string) ast.Expr { return paramOf(sig, k, msg) }), true, false)
 		}
 	}
 }
@@ -1325,8 +1582,9 @@ func (a *pointers) address(f *File, c inspector.Cursor, n *ast.UnaryExpr) {
 	if obj := a.object(x); obj != nil {
 		a.taken[obj] = true
 	}
-	// A call may fill it: proto.Unmarshal(b, &m).
-	if call, ok := c.Parent().Node().(*ast.CallExpr); ok && ast.Unparen(call.Fun) != n && a.fills(call) {
+	if call, ok := c.Parent().Node().(*ast.CallExpr); !ok || ast.Unparen(call.Fun) == n {
+		g.escapes = true // h := *p; return &h
+	} else if a.fills(call) { // proto.Unmarshal(b, &m)
 		sym, _ := TypeSymbol(g.msg)
 		a.writes[sym] = true
 	}
@@ -1439,19 +1697,17 @@ func lhs(c inspector.Cursor) bool {
 // emit writes the change of a group.
 func (a *pointers) emit(p *Pass, g *group) {
 	sym, _ := TypeSymbol(g.msg)
+	if g.merge != nil {
+		a.emitMerge(p, g)
+		return
+	}
 	c := p.Change(p.Tier, "%s is held by pointer", short(sym))
-	cloned := map[ast.Node]bool{}
-	if a.writes[sym] && isProto(g.msg) {
+	if a.writes[sym] || g.escapes && isProto(g.msg) {
+		cloned := map[ast.Node]bool{}
 		for _, s := range g.copies {
-			e := s.n.(ast.Expr)
-			if !cloned[e] {
-				cloned[e] = true
-				from := e.Pos()
-				if st, ok := e.(*ast.StarExpr); ok {
-					from = st.X.Pos()
-				}
-				c.Insert(s.f, from, c.Qualified(s.f, googleProto, "Clone")+"(")
-				c.Insert(s.f, e.End(), ").(*"+c.typeName(s.f, g.msg)+")")
+			if !cloned[s.n] {
+				cloned[s.n] = true
+				c.clone(s.f, s.n.(ast.Expr), g.msg)
 			}
 		}
 	}
@@ -1465,11 +1721,55 @@ func (a *pointers) emit(p *Pass, g *group) {
 	if g.nilable {
 		for _, s := range g.reads {
 			if getter(p, g.msg, s.n.(*ast.SelectorExpr).Sel.Name) {
-				c.Insert(s.f, s.start, "Get")
-				c.Insert(s.f, s.end, "()")
+				sel := s.n.(*ast.SelectorExpr).Sel
+				c.ReplaceNode(s.f, sel, "Get"+sel.Name+"()")
 			}
 		}
 	}
+}
+
+// clone makes a pointer to a message, or the star expression that it replaces,
+// one to a copy.
+func (c Change) clone(f *File, e ast.Expr, msg *types.Named) {
+	from := e.Pos()
+	if st, ok := e.(*ast.StarExpr); ok {
+		from = st.X.Pos()
+	}
+	before := c.Qualified(f, googleProto, "Clone") + "("
+	as := cloneType(msg)
+	typ := c.home(f, as.Pkg, as.Name)
+	after := ").(*" + typ + ")"
+	if !isProto(msg) {
+		before = "(*" + c.typeName(f, msg) + ")(" + before + "(*" + typ + ")("
+		after = ")" + after + ")"
+	}
+	c.Insert(f, from, before)
+	c.Insert(f, e.End(), after)
+}
+
+// emitMerge writes an assignment of a message as proto.Reset and proto.Merge.
+func (a *pointers) emitMerge(p *Pass, g *group) {
+	n := g.merge
+	f := p.FileOf(n.Pos())
+	if a.byPointer(n.Lhs[0]) {
+		g.why = "assigned to what is a pointer by then"
+		a.report(p, g)
+		return
+	}
+	sym, _ := TypeSymbol(g.msg)
+	c := p.Change(p.Tier, "%s is copied by proto.Merge", short(sym))
+	pkg, to := c.Import(f, googleProto), f.Text(n.Lhs[0])
+	from, addr := ast.Unparen(n.Rhs[0]), ""
+	switch x := from.(type) {
+	case *ast.StarExpr:
+		from = x.X
+	default:
+		if len(g.forced) == 0 && !a.byPointer(from) {
+			addr = "&"
+		}
+	}
+	c.Replace(f, n.Pos(), from.Pos(), pkg+".Reset(&"+to+")"+f.NL()+f.Indent(n.Pos())+pkg+".Merge(&"+to+", "+addr)
+	c.Replace(f, from.End(), n.End(), ")")
 }
 
 // typeName writes the name of a message's type for a file.

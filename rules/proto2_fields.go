@@ -197,9 +197,12 @@ func optionalUse(p *Pass, r Ref, o optional) {
 			c := p.Change(p.Tier, "%s is optional", short(r.Symbol))
 			c.rename(f, r.Ident, o.name)
 			c.Replace(f, n.TokPos, n.TokPos+token.Pos(len(n.Tok.String())), "=")
-			op := strings.TrimSuffix(n.Tok.String(), "=")
-			c.Insert(f, n.Rhs[0].Pos(), c.Qualified(f, googleProto, scalarFunc(o.typ))+"("+f.Text(sel.X)+".Get"+o.name+"() "+op+" (")
-			c.Insert(f, n.Rhs[0].End(), "))")
+			op, open, end := strings.TrimSuffix(n.Tok.String(), "="), "", ")"
+			if _, ok := n.Rhs[0].(*ast.BinaryExpr); ok {
+				open, end = "(", "))"
+			}
+			c.Insert(f, n.Rhs[0].Pos(), c.Qualified(f, googleProto, scalarFunc(o.typ))+"("+f.Text(sel.X)+".Get"+o.name+"() "+op+" "+open)
+			c.Insert(f, n.Rhs[0].End(), end)
 			return
 		}
 	case *ast.IncDecStmt:

@@ -198,7 +198,9 @@ func protoMethod(p *Pass, r Ref, name string) {
 		text = r.File.Text(pr.X)
 	}
 	c.Replace(r.File, call.Pos(), call.Lparen, fun)
-	c.Insert(r.File, call.Rparen, ", "+addr+text)
+	// The parenthesis is replaced, not preceded: another rule may insert at
+	// the end of the argument.
+	c.Replace(r.File, call.Rparen, call.Rparen+1, ", "+addr+text+")")
 }
 
 // inCondition says whether a call stands in the head of an if, for or switch,
@@ -248,14 +250,19 @@ func (p *Pass) freshMessage(e ast.Expr) bool {
 			return false
 		}
 	}
-	// A loop between the two would come by again.
+	return !p.loopsBetween(obj, id)
+}
+
+// loopsBetween says whether a mention of a variable stands in a loop, or in a
+// function literal, that its declaration does not stand in.
+func (p *Pass) loopsBetween(obj types.Object, id *ast.Ident) bool {
 	for c := range p.index.in.Root().Preorder((*ast.ForStmt)(nil), (*ast.RangeStmt)(nil), (*ast.FuncLit)(nil)) {
 		n := c.Node()
 		if n.Pos() <= id.Pos() && id.End() <= n.End() && !(n.Pos() <= obj.Pos() && obj.Pos() < n.End()) {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // declaration returns the statement that declares a local variable.

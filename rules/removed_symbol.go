@@ -113,6 +113,9 @@ func (p *Pass) reportBroken(h Hit) {
 		p.Report(h.File, h.Ident, edit.Manual, h.Symbol.String()+" is gone from etcd "+line+unsure, p.advice(h.Break))
 		return
 	}
+	if p.pointersFollow(h, now) {
+		return // message-pointers rewrites or reports what it takes
+	}
 	_, isFunc := parseSignature(h.Form.Sig)
 	sev := edit.Manual
 	switch {

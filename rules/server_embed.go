@@ -196,7 +196,7 @@ func embedServer(p *Pass, f *File, e ast.Expr, impl *types.Named, service Symbol
 	}
 	lit, ok := spec.Type.(*ast.StructType)
 	if !ok {
-		p.Report(file, spec, edit.Manual, what, advice)
+		p.Report(f, e, edit.Manual, what, advice)
 		return
 	}
 	for c := range p.Inspector().Root().Preorder((*ast.CompositeLit)(nil)) {
@@ -208,7 +208,7 @@ func embedServer(p *Pass, f *File, e ast.Expr, impl *types.Named, service Symbol
 			continue
 		}
 		if t, ok := types.Unalias(deref2(p.TypeOf(n))).(*types.Named); ok && t.Obj() == impl.Obj() {
-			p.Report(file, spec, edit.Manual, what+", and a literal of it has no keys", advice+", and give the literals keys")
+			p.Report(f, e, edit.Manual, what+", and a literal of it has no keys", advice+", and give the literals keys")
 			return
 		}
 	}
