@@ -274,3 +274,9 @@ func home(f facts) bool {
 	}
 	return true
 }
+
+// etcdMessages says whether a package holds protobuf messages of etcd.
+func etcdMessages(path string) bool {
+	rel, _, ok := atlas.Canonical(path)
+	return ok && strings.HasSuffix(rel, "pb")
+}

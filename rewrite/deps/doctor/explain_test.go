@@ -281,6 +281,8 @@ var unknown = []string{
 	"panic: proto: duplicate enum registered: tld.acme.TorrentState\n\ngoroutine 1 [running]:\n",
 	"panic: proto: message acme.v1.User is already registered\n",
 	"panic: proto: file \"user.proto\" is already registered\n",
+	"panic: proto: file \"a.proto\" is already registered\n\tpreviously from: \"example.com/a\"\n\tcurrently from:  \"example.com/b\"\n",
+	"lock.go:3:4: cannot use c (variable of type *clientv3.Client) as *clientv3.Config value in argument to f\n",
 	"panic: mvccpb.Event_EventType is not what it was\n",
 	"panic: codecgen version mismatch: current: 8, need 10. Re-generate file: /src/svc/response.generated.go\n",
 	"main.go:3:4: cannot use cli (variable of type *foo.Client) as *bar.Client value in argument to f\n",

@@ -25,12 +25,14 @@ var texts = []known{
 
 	{
 		id: "checksum-database", severity: Error,
-		title: "{module} {version} is not what the checksum database knows",
+		title: "{module|a module} {version|} is not what the checksum database knows",
 		like: []string{
 			`(?P<module><PATH>)@(?P<version><VER>): verifying (?:module|go\.mod): checksum mismatch downloaded: (?P<got>h1:\S+) (?P<db>[\w.-]+): (?P<want>h1:\S+)`,
 			`verifying (?P<module><PATH>)@(?P<version><VER>)(?:/go\.mod)?: checksum mismatch downloaded: (?P<got>h1:\S+) (?P<db>[a-z0-9-]+\.[\w.-]*): (?P<want>h1:\S+) SECURITY ERROR This download does NOT match the one reported by the checksum server`,
+			`This download does NOT match the one reported by the checksum server`,
+			`verifying (?:module|go\.mod): checksum mismatch`,
 		},
-		cause: "what was downloaded differs from what everybody else got: {db} has another sum for this version. A proxy that rewrites or re-packs modules does this, and so does an attack",
+		cause: "what was downloaded differs from what everybody else got: {db|it} has another sum for this version. A proxy that rewrites or re-packs modules does this, and so does an attack",
 		fix: []string{
 			"go env GOPROXY",
 			"# compare with a download from the origin, which the checksum database checks as well",
@@ -42,10 +44,12 @@ var texts = []known{
 	},
 	{
 		id: "checksum-mismatch", severity: Error,
-		title: "{module} {version} is not what go.sum recorded",
+		title: "{module|a module} {version|} is not what go.sum recorded",
 		like: []string{
 			`verifying (?P<module><PATH>)@(?P<version><VER>)(?:/go\.mod)?: checksum mismatch downloaded: (?P<got>h1:\S+) (?:[^\s:]*go\.(?:work\.)?sum): (?P<want>h1:\S+)`,
 			`verifying (?P<module><PATH>)@(?P<version><VER>)(?:/go\.mod)?: checksum mismatch`,
+			`checksum mismatch downloaded: (?P<got>h1:\S+) (?:[^\s:]*go\.(?:work\.)?sum): (?P<want>h1:\S+)`,
+			`This download does NOT match an earlier download recorded in go\.sum`,
 		},
 		cause: "the module that was downloaded differs from the one that go.sum recorded: its tag was moved after the first download, the download was altered on the way or in a proxy, or go.sum was merged or edited wrongly. go mod tidy does not repair this, and switching the check off would only build what nobody has looked at",
 		fix: []string{
@@ -246,7 +250,12 @@ var texts = []known{
 		like: []string{
 			`panic: proto: duplicate (?P<kind>enum|message|proto type) registered: (?P<name>(?:mvccpb|authpb|etcdserverpb|membershippb|leasepb|walpb|snappb|lockpb|electionpb|v3lockpb|v3electionpb)\.\w+)`,
 			`(?:panic: |WARNING: )?proto: (?P<kind>message|enum|file|extension) "?(?P<name>(?:mvccpb|authpb|etcdserverpb|membershippb|leasepb|walpb|snappb)\.\w+)"? is already registered`,
-			`(?:panic: |WARNING: )?proto: file "(?P<file>(?:kv|auth|rpc|raft_internal|etcdserver|v3lock|v3election)\.proto)" (?:is already registered|has a name conflict over (?P<name>\w+\.\w+))`,
+			`(?:panic: |WARNING: )?proto: file "(?P<name>[^"\n]+)" is already registered previously from: "(?P<one>[^"\n]+)" currently from: "(?P<two>[^"\n]+)"`,
+			`(?:panic: |WARNING: )?proto: file "[^"\n]+" has a name conflict over (?P<name>(?:mvccpb|authpb|etcdserverpb|membershippb|leasepb|walpb|snappb)\.\w+)`,
+			`(?:panic: |WARNING: )?proto: file "(?P<name>(?:[\w/]+/)?(?:kv|raft_internal|etcdserver|membership|v3lock|v3election)\.proto)" is already registered`,
+		},
+		mind: func(f facts) bool {
+			return f["one"] == "" || etcdMessages(f["one"]) && etcdMessages(f["two"])
 		},
 		cause: "{name|a message of etcd} is registered twice: github.com/coreos/etcd, go.etcd.io/etcd and go.etcd.io/etcd/api/v3 hold the same protobuf messages, and a program can hold one of them only. It builds, and panics before main. Either some package of the program still imports the old paths, or a dependency does; GOLANG_PROTOBUF_REGISTRATION_CONFLICT does not help below 3.7 and hides the fault from there on",
 		fix: []string{
@@ -256,6 +265,17 @@ var texts = []known{
 			migrate,
 		},
 		ref: "https://protobuf.dev/reference/go/faq#namespace-conflict",
+	},
+	{
+		id: "proto-file-name", severity: Error,
+		title: "a .proto file has the name of one of etcd's",
+		like: []string{
+			`(?:panic: |WARNING: )?proto: file "(?P<name>[^"\n]+)" is already registered previously from: "(?P<one>[^"\n]+)" currently from: "(?P<two>[^"\n]+)"`,
+		},
+		mind:  func(f facts) bool { return etcdMessages(f["one"]) != etcdMessages(f["two"]) },
+		cause: "files are registered by the path that protoc was given, and {one} and {two} both call theirs {name}. Only one program-wide is allowed",
+		fix:   []string{"# generate the code that is not etcd's again, from a folder above, so that the path is longer:", "protoc --proto_path=.. ...", "go list -deps -f '{{.ImportPath}}' . | grep -E 'pb$'"},
+		ref:   "https://protobuf.dev/reference/go/faq#namespace-conflict",
 	},
 	{
 		id: "two-generations-warning", severity: Warning,
@@ -306,9 +326,8 @@ var texts = []known{
 		id: "mismatched-etcd-types", severity: Error,
 		title: "a value of one etcd generation is used where the other is wanted",
 		like: []string{
-			`<SRC> cannot use [^\n]*?\((?:[\w -]*?of (?:[a-z]+ )?type |type )[^"\n]*"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.(?P<type>\w+)\) as (?:type )?[^"\n]*?"(?P<to>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.\w+`,
+			`(?:<SRC> )?cannot use [^\n]*?\((?:[\w -]*?of (?:[a-z]+ )?type |type )[^"\n]*"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.(?P<type>\w+)\) as (?:type )?[^"\n]*?"(?P<to>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.\w+`,
 			`<SRC> cannot use [^\n]*?"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)/vendor/[^"\n]*)"\.(?P<type>\w+)`,
-			`cannot use [^\n]*?\(type [^"\n]*?"(?P<from>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.(?P<type>\w+)\) as type [^"\n]*?"(?P<to>(?:github\.com/coreos/etcd|go\.etcd\.io/etcd)[^"\n]*)"\.\w+`,
 		},
 		mind: func(f facts) bool {
 			if f["to"] == "" {
@@ -321,6 +340,18 @@ var texts = []known{
 		ref:   "https://github.com/etcd-io/etcd/issues/11154",
 	},
 
+	{
+		id: "mismatched-etcd-types", severity: Error,
+		title: "a value of one etcd generation is used where the other is wanted",
+		like: []string{
+			`(?:<SRC> )?cannot use [^\n]*?\((?:[\w -]*?of (?:[a-z]+ )?type |type )\*?(?P<from>(?:clientv3|concurrency|etcdserverpb|mvccpb)\.\w+)\) as (?:type )?\*?(?P<to>(?:clientv3|concurrency|etcdserverpb|mvccpb)\.\w+)`,
+		},
+		mind:  func(f facts) bool { return f["from"] == f["to"] },
+		cause: "{from} and {from} are different types to the compiler: two packages of that name are imported by two paths of etcd. The repository, or a dependency that takes the value, is half way between them",
+		fix:   []string{"git grep -n 'etcd/.*client' -- '*.go'", migrate},
+		ref:   "https://github.com/etcd-io/etcd/issues/11154",
+	},
+
 	// ---- paths and versions of the etcd modules
 
 	{
@@ -330,6 +361,7 @@ var texts = []known{
 			`(?:(?P<module>github\.com/coreos/bbolt)@(?P<version><VER>): )?parsing go\.mod: module declares its path as: go\.etcd\.io/bbolt but was required as: github\.com/coreos/bbolt`,
 			`(?P<module>github\.com/(?:coreos|etcd-io)/bbolt)@(?P<version><VER>): parsing go\.mod: unexpected module path "go\.etcd\.io/bbolt"`,
 			`(?:(?P<module>github\.com/etcd-io/bbolt)@(?P<version><VER>): )?parsing go\.mod: module declares its path as: go\.etcd\.io/bbolt but was required as: github\.com/etcd-io/bbolt`,
+			`module declares its path as: go\.etcd\.io/bbolt\b`,
 		},
 		mind:  func(f facts) bool { return f.raise() },
 		cause: "bbolt declares itself go.etcd.io/bbolt from v1.3.4 on, and the build asks for {version|such a version} by its former path. Only etcd 3.3 and before import it there: {who}",
@@ -381,21 +413,27 @@ var texts = []known{
 	},
 	{
 		id: "version-major", severity: Error,
-		title: "{module} {version} does not fit the module's path",
+		title: "{module|a version} {version|} does not fit the module's path",
 		like: []string{
 			`(?P<module><PATH>)@(?P<version><VER>): invalid version: module contains a go\.mod file, so (?:major version must be compatible: should be v[\dor v]+, not v\d+|module path must match major version \("(?P<want>[^"]*)"\))`,
 			`require (?P<module><PATH>): version "(?P<version><VER>)" invalid: (?:module contains a go\.mod file, so )?(?:major version must be compatible: )?should be v[\dor v]+, not v\d+`,
 			`(?P<module><PATH>)@(?P<version><VER>): invalid version: module path includes a major version suffix, so major version must match`,
+			`module contains a go\.mod file, so major version must be compatible: should be v[\dor v]+, not (?P<not>v\d+)`,
+			`invalid: should be v0 or v1, not (?P<not>v\d+)`,
 		},
 		mind: func(f facts) bool {
 			if strings.HasPrefix(f["module"], "go.etcd.io/etcd/client/v2") {
 				f["hint"] = "; the releases of client/v2 are numbered v2.305.x"
 				f["use"] = "v2.305.35"
 			}
+			if f["not"] == "v3" {
+				f["move"] = migrate
+				f["hint"] = ". Of etcd it is 3.4, which has a go.mod without the /v3; from 3.5 on the modules are go.etcd.io/etcd/client/v3 and its like"
+			}
 			return true
 		},
 		cause: "a module path that ends in /vN has versions vN.x.y, and one without has v0 and v1{hint|}",
-		fix:   []string{"go list -m -versions {module}", "go get {module}@{use}", "go get {want}@{version}"},
+		fix:   []string{"{move}", "go list -m -versions {module}", "go get {module}@{use}", "go get {want}@{version}", "# who asks for it:", "go mod graph | grep '{module|PATH}@{version|VERSION}'"},
 		ref:   modRef + "#major-version-suffixes",
 	},
 	{
@@ -415,6 +453,7 @@ var texts = []known{
 		like: []string{
 			`(?P<module>go\.etcd\.io/etcd/<PATH>)@(?P<version><VER>): (?:reading \S+ at revision \S+: |invalid version: )?unknown revision (?P<rev>[\w./-]+)`,
 			`reading go\.etcd\.io/etcd/\S+ at revision (?P<rev>\S+): unknown revision`,
+			`unknown revision (?P<rev>(?:api|pkg|raft|server|client(?:/pkg)?)/v3\.5\.0-pre)\b`,
 			`(?P<module>go\.etcd\.io/etcd(?:/<PATH>)?)@(?P<version>[\w.+-]+): (?:reading \S+ at revision \S+: |invalid version: )?unknown revision (?P<rev>[\w./-]+)`,
 		},
 		cause: "a commit from the time when 3.5 was made names sibling modules by versions that were placeholders (v3.5.0-pre, v3.0.0-0001…) and never tagged. What asks for it: {chainText|a requirement on a branch or a commit of etcd}",
@@ -498,6 +537,15 @@ var texts = []known{
 		ref:   modRef + "#resolve-pkg-mod",
 	},
 
+	{
+		id: "package-needs-newer", severity: Error,
+		title: "{pkg} came with a newer {module} than is required",
+		like:  []string{`package (?P<pkg><PATH>) provided by (?P<module><PATH>) at latest version (?P<latest><VER>) but not at required version (?P<version><VER>)`},
+		cause: "go.mod requires {module} {version}, which does not have the package yet; {latest} has it",
+		fix:   []string{"go get {module}@{latest}", "# with etcd all its modules at one release:", "etcdshift migrate --target {latest}", tidy},
+		ref:   modRef + "#resolve-pkg-mod",
+	},
+
 	// ---- genproto
 
 	{
@@ -521,6 +569,14 @@ var texts = []known{
 		cause: "the build has a google.golang.org/genproto from before 2020, which grpc-gateway v1 and the like ask for, and none of the modules that it was split into; gRPC needs messages of the newer kind. go mod tidy is content with it",
 		fix:   []string{"go mod edit -require=google.golang.org/genproto@v0.0.0-20230530153820-e85fd2cbaebc", tidy},
 		ref:   "https://github.com/googleapis/go-genproto/issues/1015",
+	},
+	{
+		id: "etcd-ambiguous", severity: Error,
+		title: "the whole of etcd and one of its parts are in the build",
+		like:  []string{`ambiguous import: found package (?P<pkg>go\.etcd\.io/etcd/<PATH>) in multiple modules: (?P<module>go\.etcd\.io/etcd(?:/v3)?) (?P<version><VER>)(?: \([^)\n]*\))? (?P<other>go\.etcd\.io/etcd/<PATH>) (?P<otherVersion><VER>)`},
+		cause: "{module} {version} is from the time when etcd was being split and holds the folder that is the module {other} since; both have {pkg}. go get {module}@latest does not help: the newest version of that path is 3.3",
+		fix:   []string{"go mod graph | grep ' {module}@'", migrate, "# when nothing imports the whole any more:", "go get {module}@none", tidy},
+		ref:   modRef + "#resolve-pkg-mod",
 	},
 	{
 		id: "ambiguous-import", severity: Error,
@@ -559,6 +615,7 @@ var texts = []known{
 		like: []string{
 			`(?:<SRC> [^\n]*\n(?:[^\n]*\n){0,12}?)note: module requires Go (?P<needs>[\d.]+)`,
 			`(?P<pkg><PATH>): cannot compile Go (?P<needs>[\d.]+) code`,
+			`^note: module requires Go (?P<needs>[\d.]+)`,
 		},
 		mind:  goTooOld,
 		cause: "{what|a module of the build} says go {needs}; a Go before 1.21 reads that as advice, tries, and fails in code that it does not know",
@@ -711,8 +768,9 @@ var texts = []known{
 		like: []string{
 			`cannot find package "(?P<pkg><PATH>)" in any of: (?P<goroot>\S+) \(from \$GOROOT\)`,
 			`cannot find package "(?P<pkg><PATH>)" in any of:`,
+			`package (?P<pkg>[a-z0-9-]+(?:\.[a-z0-9-]+)+/\S+) is not in (?:GOROOT|std)\b`,
 		},
-		cause: "GO111MODULE=off is set, or the Go is older than 1.11: packages are looked for in GOPATH. {pkg} has to come from a module",
+		cause: "GO111MODULE=off is set, or the Go is older than 1.11, or there is no go.mod: packages are looked for in GOROOT and GOPATH. {pkg} has to come from a module",
 		fix:   []string{"go version && go env GO111MODULE", "go env -u GO111MODULE", tidy},
 		ref:   modRef + "#mod-commands",
 	},
@@ -866,6 +924,14 @@ var texts = []known{
 		cause: "the git of this machine is too old (before 2.0) for what the go command asks of it, and no proxy was asked first",
 		fix:   []string{"git version", "go env GOPROXY", "# use a proxy, or a newer git"},
 		ref:   "https://github.com/etcd-io/etcd/issues/13121",
+	},
+	{
+		id: "zero-version", severity: Error,
+		title: "{module} is required at a version that is a placeholder",
+		like:  []string{`(?P<module><PATH>)@(?P<version>v\d+\.0\.0-00010101000000-000000000000): (?:invalid version: )?unknown revision`},
+		cause: "v0.0.0-0001... is what the go command writes for a requirement that a replace of the main module fulfils. The replace is gone, or the go.mod that has it is not the main module's: replaces of dependencies do not count",
+		fix:   []string{"go mod graph | grep '{module}@'", "go get {module}@latest", tidy},
+		ref:   modRef + "#go-mod-file-replace",
 	},
 	{
 		id: "unknown-revision", severity: Error,
