@@ -669,3 +669,41 @@ import _ "github.com/golang/mock/mockgen"
 	changed(t, res, "drop toolchain go1.24.1")
 	m.builds(res)
 }
+
+func TestSolveHoldsBoltWhereAnotherModuleNeedsItsOldPath(t *testing.T) {
+	t.Parallel()
+	env := fileProxy(t, map[string]string{"bolt.invalid/dep@v1.0.0": `
+-- go.mod --
+module bolt.invalid/dep
+
+go 1.16
+
+require github.com/coreos/bbolt v1.3.5
+-- dep.go --
+package dep
+
+import _ "github.com/coreos/bbolt"
+`})
+	for name, text := range map[string]string{
+		"open":             "",
+		"replaced":         "\n\nreplace github.com/coreos/bbolt => go.etcd.io/bbolt v1.3.5",
+		"under both paths": "\n\nrequire go.etcd.io/bbolt v1.3.5\n\nreplace github.com/coreos/bbolt => go.etcd.io/bbolt v1.3.5",
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newModule(t, gomod("go 1.24\n\nrequire bolt.invalid/dep v1.0.0"+text)+`
+-- d.go --
+package main
+
+import (
+	_ "bolt.invalid/dep"
+	_ "go.etcd.io/bbolt"
+)
+`)
+			m.req.Go = &gocmd.Runner{Env: env}
+			res := m.solve()
+			has(t, res.GoMod, "replace github.com/coreos/bbolt => github.com/coreos/bbolt v1.3.3")
+			changed(t, res, "replace github.com/coreos/bbolt => github.com/coreos/bbolt v1.3.3")
+			m.builds(res)
+		})
+	}
+}

@@ -147,7 +147,7 @@ func (s *solver) remedy(ctx context.Context, failed error) (bool, error) {
 		s.compat = m[1]
 		return true, nil
 	}
-	if s.restore(text) {
+	if s.ownPath(text) || s.restore(text) {
 		return true, nil
 	}
 	if ok, err := s.standIn(ctx, text); ok || err != nil {
@@ -167,6 +167,39 @@ func (s *solver) raiseGenproto(why string) bool {
 	s.set[genproto] = requirement{version: genprotoWhole, why: why}
 	delete(s.drop, requireKey(genproto))
 	return true
+}
+
+// lastOwnPath are modules that changed their path and the last versions that
+// go by the old one. A newer one that something requires does not resolve.
+var lastOwnPath = map[string]string{
+	coreosBolt:                     lastBolt,
+	"github.com/coreos/go-systemd": "v0.0.0-20191104093116-d3cd4ed1dbcf",
+}
+
+// ownPath holds a module at the last version with its own path, where another
+// one requires a newer one, or where a replace gives it the files of a module
+// that the build has under its new path as well.
+func (s *solver) ownPath(text string) bool {
+	if !strings.Contains(text, "module declares its path as") && !strings.Contains(text, "used for two different module paths") {
+		return false
+	}
+	for _, path := range sortedKeys(lastOwnPath) {
+		v := lastOwnPath[path]
+		if _, done := s.adds["replace "+path]; done || !mentions(text, path) {
+			continue
+		}
+		s.adds["replace "+path] = modfileReplace{
+			old: module.Version{Path: path}, new: module.Version{Path: path, Version: v},
+			why: "a module of the build requires it, and newer versions have another module path",
+		}
+		for _, r := range s.before.Replace {
+			if r.Old.Path == path {
+				s.drop[replaceKey(r.Old)] = fmt.Sprintf("a module of the build requires %s, and %s cannot stand for it", path, versioned(r.New))
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // restore puts back a replace that was dropped and turns out to be needed:
