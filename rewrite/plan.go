@@ -44,6 +44,10 @@ type Options struct {
 	Tags    []string     // build tags
 	Offline bool
 	Go      *gocmd.Runner
+	// Module is the module path of a repository from before modules; "" to
+	// find out. RemoveLegacy deletes the lock files of its old tool.
+	Module       string
+	RemoveLegacy bool
 	// Progress is told what is going on, one line at a time; nil for nobody.
 	Progress func(format string, args ...any)
 }
@@ -103,6 +107,9 @@ func Make(ctx context.Context, opt Options) (*Plan, error) {
 	}
 	if !slices.ContainsFunc(tree.Modules, func(m *load.Module) bool { return m.Etcd }) {
 		return &Plan{Run: report.Run{Root: tree.Root, Status: report.Nothing, GoFiles: tree.GoFiles, Unbuilt: tree.Unbuilt}}, nil
+	}
+	if slices.ContainsFunc(tree.Modules, func(m *load.Module) bool { return m.Etcd && m.Path == "" }) {
+		return makeLegacy(ctx, opt, tree)
 	}
 	scratch, err := os.MkdirTemp("", scratchPrefix)
 	if err != nil {
@@ -325,11 +332,17 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 	}
 	p.Findings = edit.SortFindings(p.Findings)
 	p.sortWrites()
+	p.countFiles()
+	return p, nil
+}
+
+// countFiles describes the files that the plan writes.
+func (p *Plan) countFiles() {
+	p.Files = nil
 	for _, w := range p.Writes {
 		add, del := edit.Stat(w.Before, w.After)
 		p.Files = append(p.Files, report.File{Path: w.Path, Added: add, Removed: del, Created: w.Created(), Deleted: w.Deleted()})
 	}
-	return p, nil
 }
 
 // setSources puts the sources as they are settled among the files to write.

@@ -60,9 +60,9 @@ person.`,
 
 // planFlags are the flags of every command that plans.
 type planFlags struct {
-	target, goPolicy, verify, format, from string
-	rules, skip, tags                      []string
-	offline, verbose                       bool
+	target, goPolicy, verify, format, from, module string
+	rules, skip, tags                              []string
+	offline, verbose, removeLegacy                 bool
 }
 
 func (f *planFlags) register(c *cobra.Command) {
@@ -75,6 +75,8 @@ func (f *planFlags) register(c *cobra.Command) {
 	fs.StringSliceVar(&f.skip, "skip-rules", nil, "leave these rules out")
 	fs.StringSliceVar(&f.tags, "tags", nil, "build tags")
 	fs.BoolVar(&f.offline, "offline", false, "plan from the module cache alone")
+	fs.StringVar(&f.module, "module", "", "module path of a repository without go.mod (default: told by its packages, its dependency tool or its remote)")
+	fs.BoolVar(&f.removeLegacy, "remove-legacy", false, "delete the lock files of dep, glide, godep, govendor or gb")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "say more")
 }
 
@@ -136,7 +138,7 @@ func (f *planFlags) options(c *cobra.Command, args []string) (rewrite.Options, e
 	}
 	return rewrite.Options{
 		Dir: dirOf(args), Target: f.target, From: f.from, KeepGo: f.goPolicy == "keep", Verify: level,
-		Rules: f.rules, Skip: f.skip, Tags: f.tags, Offline: f.offline,
+		Rules: f.rules, Skip: f.skip, Tags: f.tags, Offline: f.offline, Module: f.module, RemoveLegacy: f.removeLegacy,
 		Progress: func(format string, a ...any) { fmt.Fprintf(c.ErrOrStderr(), format+"\n", a...) },
 	}, nil
 }

@@ -121,7 +121,8 @@ func proof(b *strings.Builder, m Module) {
 	p := m.Proof
 	switch m.Status {
 	case Proved:
-		fmt.Fprintf(b, "\n%s: go build and go vet pass in %s\n", m.Path, strings.Join(p.Configs, "; "))
+		passed := map[string]string{"build": "go build passes", "vet": "go build and go vet pass", "test": "go build, go vet and go test pass"}[p.Level]
+		fmt.Fprintf(b, "\n%s: %s in %s\n", m.Path, passed, strings.Join(p.Configs, "; "))
 		if n := len(p.Known); n > 0 {
 			fmt.Fprintf(b, "  but for %d complaints of go vet that are not new, the first: %s\n", n, p.Known[0])
 		}

@@ -1,0 +1,221 @@
+// Package legacy makes a go.mod for a repository from before modules: one
+// that lived in a GOPATH, with dep, glide, godep, govendor or gb, or with a
+// bare vendor folder.
+//
+// The module path is what the repository's own packages import each other by;
+// versions are the locked ones, tags where the lock has them and commits
+// where the go command can turn them into a pseudo-version. What is not
+// locked, or cannot be had as it was locked, comes from the time of the
+// repository's last commit: today's release of an unrelated library has
+// another API. Nothing is written into the tree.
+package legacy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// Options of Make.
+type Options struct {
+	Dir     string // root of the repository, absolute
+	Scratch string // empty folder
+	Go      *gocmd.Runner
+	Module  string // module path of --module; "" to find out
+	// EtcdRelease is the release of etcd that the code was written for, when
+	// known.
+	EtcdRelease string
+}
+
+// Result is the go.mod of a repository that has none.
+type Result struct {
+	Tool     string   // "dep", "glide", "godep", "govendor", "gb", "vendor" or "GOPATH"
+	Files    []string // the tool's own files, relative to Dir
+	Path     string   // module path
+	PathFrom string   // what says so
+	GoMod    []byte
+	// Notes say where a version is not the locked one, and why.
+	Notes []string
+}
+
+// ErrNoPath says that nothing tells the module path.
+var ErrNoPath = errors.New("nothing tells the module path of a repository without go.mod: no package imports another, and there is no remote; pass --module")
+
+// Make finds the module path and the versions of a repository and writes a
+// go.mod for its old code.
+func Make(ctx context.Context, opt Options) (*Result, error) {
+	src, err := readSources(opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	l, err := readLock(opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{Tool: l.tool, Files: l.files}
+	res.Path, res.PathFrom, err = modulePath(ctx, opt, src, l)
+	if err != nil {
+		return nil, err
+	}
+	q := &resolver{run: opt.Go.With("GOWORK=off"), dir: opt.Scratch, date: lastCommit(ctx, opt.Dir), found: map[string]module.Version{}}
+	if err := os.WriteFile(filepath.Join(opt.Scratch, "go.mod"), []byte("module "+res.Path+"\n\ngo 1.13\n"), 0o666); err != nil {
+		return nil, err
+	}
+	if err := q.locked(ctx, l.pins, opt.EtcdRelease, src.imports); err != nil {
+		return nil, err
+	}
+	// Whatever the code imports and no lock names.
+	var open []string
+	for imp := range src.imports {
+		if !own(imp, res.Path) && !q.covers(imp) {
+			open = append(open, imp)
+		}
+	}
+	slices.Sort(open)
+	if err := q.open(ctx, open); err != nil {
+		return nil, err
+	}
+	f := new(modfile.File)
+	if err := f.AddModuleStmt(res.Path); err != nil {
+		return nil, err
+	}
+	// The oldest directive that today's go command treats as it treated code
+	// from before modules.
+	if err := f.AddGoStmt("1.13"); err != nil {
+		return nil, err
+	}
+	var versions []module.Version
+	for _, v := range q.found {
+		versions = append(versions, v)
+	}
+	module.Sort(versions)
+	var requires []*modfile.Require
+	for _, v := range versions {
+		requires = append(requires, &modfile.Require{Mod: v})
+	}
+	f.SetRequire(requires)
+	f.Cleanup()
+	res.Notes = q.notes
+	res.GoMod, err = f.Format()
+	return res, err
+}
+
+// own says whether an import path is of the module itself.
+func own(imp, mod string) bool { return imp == mod || strings.HasPrefix(imp, mod+"/") }
+
+// lastCommit returns the time of the repository's last commit, now when git
+// does not tell.
+func lastCommit(ctx context.Context, dir string) time.Time {
+	cmd := exec.CommandContext(ctx, "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "log", "-1", "--format=%cI", "--", ".")
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	if t, perr := time.Parse(time.RFC3339, strings.TrimSpace(string(out))); err == nil && perr == nil {
+		return t
+	}
+	return time.Now()
+}
+
+// modulePath tells the module path, best evidence first: what the user says,
+// how the packages import each other, import comments, the tool's own file,
+// the remote.
+func modulePath(ctx context.Context, opt Options, src *sources, l *lock) (string, string, error) {
+	check := func(p, from string) (string, string, error) {
+		if err := module.CheckImportPath(p); err != nil {
+			return "", "", fmt.Errorf("module path from %s: %w; pass --module", from, err)
+		}
+		return p, from, nil
+	}
+	switch {
+	case opt.Module != "":
+		return check(opt.Module, "--module")
+	case src.self != "":
+		return check(src.self, "how its packages import each other")
+	case src.comment != "":
+		return check(src.comment, "an import comment")
+	case l.path != "":
+		return check(l.path, l.files[0])
+	}
+	cmd := exec.CommandContext(ctx, "git", "config", "--get", "remote.origin.url")
+	cmd.Dir = opt.Dir
+	out, _ := cmd.Output()
+	if p := remotePath(strings.TrimSpace(string(out))); p != "" {
+		return check(p, "the git remote")
+	}
+	return "", "", ErrNoPath
+}
+
+// remotePath turns the URL of a remote into a module path: "" for local ones.
+func remotePath(url string) string {
+	url = strings.TrimSuffix(strings.TrimSuffix(url, "/"), ".git")
+	if _, rest, ok := strings.Cut(url, "://"); ok {
+		url = rest
+		if _, host, ok := strings.Cut(url, "@"); ok {
+			url = host
+		}
+	} else if userHost, p, ok := strings.Cut(url, ":"); ok && !strings.HasPrefix(url, "/") { // git@host:path
+		_, host, found := strings.Cut(userHost, "@")
+		if !found {
+			host = userHost
+		}
+		url = host + "/" + p
+	}
+	host, _, _ := strings.Cut(url, "/")
+	if !strings.Contains(host, ".") || strings.HasPrefix(url, ".") {
+		return ""
+	}
+	return url
+}
+
+// repoRoot guesses the module that holds a package, for the hosts whose
+// layout is known; others keep the whole path, which open shortens.
+func repoRoot(imp string) string {
+	e := strings.Split(imp, "/")
+	n := len(e)
+	switch {
+	case slices.Contains([]string{"github.com", "bitbucket.org", "gitlab.com", "golang.org"}, e[0]):
+		n = 3
+	case e[0] == "gopkg.in":
+		n = 2
+		if len(e) > 2 && !strings.Contains(e[1], ".v") {
+			n = 3
+		}
+	case e[0] == "google.golang.org", e[0] == "cloud.google.com", e[0] == "go.uber.org", e[0] == "k8s.io", e[0] == "sigs.k8s.io", e[0] == "honnef.co", e[0] == "go.etcd.io":
+		n = 2
+	}
+	if n > len(e) {
+		n = len(e)
+	}
+	return strings.Join(e[:n], "/")
+}
+
+// etcdModule names the module of an etcd package of an old layout.
+func etcdModule(imp string) (string, bool) {
+	if _, layout, ok := atlas.Canonical(imp); ok && layout != atlas.LayoutSplit {
+		for _, r := range atlas.OldRoots() {
+			if own(imp, r) && (r != "go.etcd.io/etcd" || !own(imp, "go.etcd.io/etcd/v3")) {
+				return r, true
+			}
+		}
+	}
+	return "", false
+}
+
+func parent(p string) string {
+	if d := path.Dir(p); d != "." && strings.Contains(d, "/") {
+		return d
+	}
+	return ""
+}

@@ -1,0 +1,156 @@
+package legacy
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+)
+
+// tree writes a txtar archive into a temporary folder.
+func tree(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range txtar.Parse([]byte(text)).Files {
+		p := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestLocksOfEveryToolAreRead(t *testing.T) {
+	for _, c := range []struct {
+		name, files string
+		want        lock
+	}{
+		{"dep", `
+-- Gopkg.toml --
+-- Gopkg.lock --
+[[projects]]
+  name = "github.com/coreos/etcd"
+  packages = ["clientv3"]
+  revision = "33245c6b5b49130ca99280408fadfab01aac0e48"
+  version = "v3.3.8"
+
+[[projects]]
+  branch = "master"
+  name = "golang.org/x/net"
+  revision = "c95aed5357e77a4bf7d3955c46740000a17adee1"
+`, lock{tool: "dep", files: []string{"Gopkg.lock", "Gopkg.toml"}, pins: []pin{
+			{"github.com/coreos/etcd", "v3.3.8", "33245c6b5b49130ca99280408fadfab01aac0e48"},
+			{"golang.org/x/net", "", "c95aed5357e77a4bf7d3955c46740000a17adee1"}}}},
+		{"glide", `
+-- glide.yaml --
+package: example.com/svc
+-- glide.lock --
+updated: 2018-04-23T17:56:45.384288-04:00
+imports:
+- name: github.com/coreos/etcd
+  version: 694728c496e22dfa5719c78ff23cc982e15bcb2f
+  subpackages:
+  - clientv3
+testImports:
+- name: github.com/stretchr/testify
+  version: 12b6f73e6084dad08a7c6e575284b177ecafbc71
+`, lock{tool: "glide", files: []string{"glide.lock", "glide.yaml"}, path: "example.com/svc", pins: []pin{
+			{"github.com/coreos/etcd", "", "694728c496e22dfa5719c78ff23cc982e15bcb2f"},
+			{"github.com/stretchr/testify", "", "12b6f73e6084dad08a7c6e575284b177ecafbc71"}}}},
+		{"godep", `
+-- Godeps/Godeps.json --
+{"ImportPath": "example.com/svc", "Deps": [
+ {"ImportPath": "github.com/coreos/etcd/clientv3", "Comment": "v3.1.0", "Rev": "8ba2897a21e4fc51b298ca553d251318425f93ae"},
+ {"ImportPath": "github.com/x/y", "Comment": "v1.0-3-gabcdef1", "Rev": "abcdef1"}]}
+`, lock{tool: "godep", files: []string{"Godeps/Godeps.json"}, path: "example.com/svc", pins: []pin{
+			{"github.com/coreos/etcd/clientv3", "v3.1.0", "8ba2897a21e4fc51b298ca553d251318425f93ae"}, {"github.com/x/y", "", "abcdef1"}}}},
+		{"govendor", `
+-- vendor/vendor.json --
+{"rootPath": "example.com/svc", "package": [{"path": "github.com/coreos/etcd/clientv3", "revision": "abc", "version": "v3", "versionExact": "v3.3.8"}]}
+`, lock{tool: "govendor", files: []string{"vendor/vendor.json"}, path: "example.com/svc", pins: []pin{{"github.com/coreos/etcd/clientv3", "v3.3.8", "abc"}}}},
+		{"gb", `
+-- vendor/manifest --
+{"version": 0, "dependencies": [{"importpath": "github.com/coreos/etcd", "repository": "https://github.com/coreos/etcd", "revision": "abc", "branch": "master"}]}
+`, lock{tool: "gb", files: []string{"vendor/manifest"}, pins: []pin{{path: "github.com/coreos/etcd", revision: "abc"}}}},
+		{"bare vendor", `
+-- vendor/github.com/coreos/etcd/clientv3/client.go --
+package clientv3
+`, lock{tool: "vendor", files: []string{"vendor"}}},
+		{"GOPATH", `
+-- main.go --
+package main
+`, lock{tool: "GOPATH"}},
+	} {
+		got, err := readLock(tree(t, c.files))
+		if err != nil || !reflect.DeepEqual(*got, c.want) {
+			t.Errorf("%s: %+v, %v\nwant %+v", c.name, got, err, c.want)
+		}
+	}
+	if _, err := readLock(tree(t, "-- Gopkg.lock --\n[[projects\n")); err == nil {
+		t.Error("a broken lock file is taken for none")
+	}
+}
+
+func TestModulePathIsWhatPackagesImportEachOtherBy(t *testing.T) {
+	for _, c := range []struct{ name, files, self, comment string }{
+		{"imports", `
+-- main.go --
+package main
+import ("example.com/new/store"; "github.com/coreos/etcd/clientv3"; "example.com/new/store/kv")
+-- store/store.go --
+package store
+-- store/kv/kv.go --
+package kv
+`, "example.com/new", ""},
+		{"no host", `
+-- master/main.go --
+package main
+import "crontab/common"
+-- common/c.go --
+package common
+`, "crontab", ""},
+		{"import comment", `
+-- store/s.go --
+package store // import "example.com/canon/store"
+`, "", "example.com/canon"},
+		{"a folder of another project's name", `
+-- clientv3/c.go --
+package clientv3
+-- main.go --
+package main
+import _ "github.com/coreos/etcd/clientv3"
+`, "", ""},
+		{"standard library", `
+-- http/h.go --
+package http
+import _ "net/http"
+`, "", ""},
+	} {
+		s, err := readSources(tree(t, c.files))
+		if err != nil || s.self != c.self || s.comment != c.comment {
+			t.Errorf("%s: self %q, comment %q, %v; want %q and %q", c.name, s.self, s.comment, err, c.self, c.comment)
+		}
+	}
+}
+
+func TestRemotesGiveModulePaths(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://github.com/a/b.git":       "github.com/a/b",
+		"git@github.com:a/b.git":           "github.com/a/b",
+		"ssh://git@git.corp.example/a/b":   "git.corp.example/a/b",
+		"https://user:pw@example.com/a/b/": "example.com/a/b",
+		"/srv/git/b.git":                   "",
+		"../b":                             "",
+		"file:///srv/b":                    "",
+		"":                                 "",
+	} {
+		if got := remotePath(url); got != want {
+			t.Errorf("remotePath(%q) = %q, want %q", url, got, want)
+		}
+	}
+}

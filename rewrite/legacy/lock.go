@@ -1,0 +1,160 @@
+package legacy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"go.yaml.in/yaml/v3"
+)
+
+// pin is a dependency as a lock file has it.
+type pin struct {
+	path     string // of a repository, or of a package in it
+	version  string // tag, "" for none
+	revision string
+}
+
+// lock is what the files of a dependency tool say.
+type lock struct {
+	tool  string
+	files []string // relative to the root; the lock first
+	path  string   // import path of the repository, "" if the tool does not say
+	pins  []pin
+}
+
+// readLock reads the files of the tool that a repository used.
+func readLock(dir string) (*lock, error) {
+	for _, read := range []func(string) (*lock, error){readDep, readGlide, readGodep, readGovendor, readGb} {
+		l, err := read(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return l, err
+	}
+	if hasGo(filepath.Join(dir, "vendor")) {
+		return &lock{tool: "vendor", files: []string{"vendor"}}, nil
+	}
+	return &lock{tool: "GOPATH"}, nil
+}
+
+// present adds the companions of a lock file that are there.
+func (l *lock) present(dir string, names ...string) *lock {
+	for _, n := range names {
+		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(n))); err == nil {
+			l.files = append(l.files, n)
+		}
+	}
+	return l
+}
+
+func readDep(dir string) (*lock, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "Gopkg.lock"))
+	if err != nil {
+		return nil, err
+	}
+	var f struct {
+		Projects []struct{ Name, Revision, Version, Branch string }
+	}
+	if err := toml.Unmarshal(data, &f); err != nil {
+		return nil, fmt.Errorf("Gopkg.lock: %w", err)
+	}
+	l := (&lock{tool: "dep", files: []string{"Gopkg.lock"}}).present(dir, "Gopkg.toml")
+	for _, p := range f.Projects {
+		l.pins = append(l.pins, pin{p.Name, p.Version, p.Revision})
+	}
+	return l, nil
+}
+
+func readGlide(dir string) (*lock, error) {
+	var f struct {
+		Imports     []struct{ Name, Version string }
+		TestImports []struct{ Name, Version string } `yaml:"testImports"`
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "glide.lock"))
+	if err != nil {
+		return nil, err
+	}
+	if err := yaml.Unmarshal(data, &f); err != nil {
+		return nil, fmt.Errorf("glide.lock: %w", err)
+	}
+	l := (&lock{tool: "glide", files: []string{"glide.lock"}}).present(dir, "glide.yaml")
+	if data, err := os.ReadFile(filepath.Join(dir, "glide.yaml")); err == nil {
+		var y struct{ Package string }
+		if yaml.Unmarshal(data, &y) == nil {
+			l.path = y.Package
+		}
+	}
+	for _, p := range append(f.Imports, f.TestImports...) {
+		l.pins = append(l.pins, pin{path: p.Name, revision: p.Version})
+	}
+	return l, nil
+}
+
+func readGodep(dir string) (*lock, error) {
+	var f struct {
+		ImportPath string
+		Deps       []struct{ ImportPath, Comment, Rev string }
+	}
+	if err := readJSON(dir, "Godeps/Godeps.json", &f); err != nil {
+		return nil, err
+	}
+	l := &lock{tool: "godep", files: []string{"Godeps/Godeps.json"}, path: f.ImportPath}
+	for _, d := range f.Deps {
+		p := pin{path: d.ImportPath, revision: d.Rev}
+		if strings.HasPrefix(d.Comment, "v") && !strings.Contains(d.Comment, "-g") { // not "v1.0-3-gabc": commits after a tag
+			p.version = d.Comment
+		}
+		l.pins = append(l.pins, p)
+	}
+	return l, nil
+}
+
+func readGovendor(dir string) (*lock, error) {
+	var f struct {
+		RootPath string `json:"rootPath"`
+		Package  []struct{ Path, Revision, Version, VersionExact string }
+	}
+	if err := readJSON(dir, "vendor/vendor.json", &f); err != nil {
+		return nil, err
+	}
+	l := &lock{tool: "govendor", files: []string{"vendor/vendor.json"}, path: f.RootPath}
+	for _, p := range f.Package {
+		v := p.VersionExact
+		if v == "" {
+			v = p.Version
+		}
+		l.pins = append(l.pins, pin{p.Path, v, p.Revision})
+	}
+	return l, nil
+}
+
+func readGb(dir string) (*lock, error) {
+	var f struct {
+		Dependencies []struct{ Importpath, Revision string }
+	}
+	if err := readJSON(dir, "vendor/manifest", &f); err != nil {
+		return nil, err
+	}
+	l := &lock{tool: "gb", files: []string{"vendor/manifest"}}
+	for _, d := range f.Dependencies {
+		l.pins = append(l.pins, pin{path: d.Importpath, revision: d.Revision})
+	}
+	return l, nil
+}
+
+func readJSON(dir, name string, v any) error {
+	data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}

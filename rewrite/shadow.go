@@ -1,0 +1,182 @@
+package rewrite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/deps"
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/legacy"
+	"github.com/etcdshift/etcdshift/rewrite/load"
+	"github.com/etcdshift/etcdshift/rewrite/report"
+)
+
+// makeLegacy plans a repository from before modules. It makes a go.mod for
+// the old code and plans a copy of the sources that has it; the plan is then
+// the one of the repository, where go.mod and go.sum are new files.
+//
+// A copy, since the go command cannot be told of a go.mod in a folder that has
+// none in any way that -modfile, -overlay and a vendor folder all agree on.
+func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error) {
+	scratch, err := os.MkdirTemp("", scratchPrefix)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(scratch)
+	if opt.From == "" {
+		if v, _, err := deps.SourceRelease(tree.Root); err == nil {
+			opt.From = v
+		}
+	}
+	opt.Progress("making a go.mod for a repository from before modules")
+	query := filepath.Join(scratch, "query")
+	copied := filepath.Join(scratch, filepath.Base(tree.Root))
+	for _, d := range []string{query, copied} {
+		if err := os.Mkdir(d, 0o777); err != nil {
+			return nil, err
+		}
+	}
+	res, err := legacy.Make(ctx, legacy.Options{Dir: tree.Root, Scratch: query, Go: opt.Go, Module: opt.Module, EtcdRelease: opt.From})
+	if err != nil {
+		return nil, err
+	}
+	if err := copySources(tree.Root, copied); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(copied, "go.mod"), res.GoMod, 0o666); err != nil {
+		return nil, err
+	}
+	vendor := filepath.Join(tree.Root, "vendor")
+	vendored := len(filesBelow(vendor)) > 0
+	if vendored {
+		// An empty list of modules: the folder is there, and all of it is due.
+		if err := os.Mkdir(filepath.Join(copied, "vendor"), 0o777); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(copied, "vendor", "modules.txt"), nil, 0o666); err != nil {
+			return nil, err
+		}
+	}
+	opt.Dir = copied
+	p, err := Make(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	p.Root = tree.Root
+	p.note(res.Path+" is the module path", "go.mod", "told by "+res.PathFrom+"; --module sets another")
+	for _, n := range res.Notes {
+		p.note(n, "go.mod", "a release of the time of the last commit stands in for what the old code was written for")
+	}
+	// There is no go.mod that lines could be dropped from.
+	for i, m := range p.Modules {
+		if m.Dir == "." {
+			p.Modules[i].Changes = slices.DeleteFunc(m.Changes, func(c report.ModChange) bool { return strings.HasPrefix(c.What, "drop ") })
+		}
+	}
+	// The files as they are in the repository.
+	keep := map[string]bool{}
+	for i, w := range p.Writes {
+		before, err := os.ReadFile(filepath.Join(tree.Root, filepath.FromSlash(w.Path)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			before = nil
+		case err != nil:
+			return nil, err
+		}
+		p.Writes[i].Before = before
+		keep[w.Path] = true
+	}
+	remove := func(name string) error {
+		data, err := os.ReadFile(filepath.Join(tree.Root, filepath.FromSlash(name)))
+		if err != nil {
+			return err
+		}
+		if data == nil {
+			data = []byte{}
+		}
+		p.Writes = append(p.Writes, edit.FileChange{Path: name, Before: data})
+		return nil
+	}
+	if vendored {
+		for _, f := range filesBelow(vendor) {
+			if name := "vendor/" + f; !keep[name] && !slices.Contains(res.Files, name) {
+				if err := remove(name); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	for _, f := range res.Files {
+		if st, err := os.Stat(filepath.Join(tree.Root, filepath.FromSlash(f))); err != nil || st.IsDir() {
+			continue
+		}
+		if !opt.RemoveLegacy {
+			p.note(fmt.Sprintf("%s of %s stays, and nothing reads it any more", f, res.Tool), f, "delete it, or run with --remove-legacy")
+		} else if err := remove(f); err != nil {
+			return nil, err
+		}
+	}
+	p.Writes = slices.DeleteFunc(p.Writes, edit.FileChange.Empty)
+	p.sortWrites()
+	p.countFiles()
+	p.Findings = edit.SortFindings(p.Findings)
+	return p, nil
+}
+
+// note adds a finding that asks nothing of anybody.
+func (p *Plan) note(message, file, advice string) {
+	p.Findings = append(p.Findings, edit.Finding{Rule: "legacy-layout", Severity: edit.Note, File: file, Line: 1, Col: 1, Message: message, Advice: advice})
+}
+
+// filesBelow lists the regular files below a folder, slash-separated.
+func filesBelow(dir string) []string {
+	var out []string
+	filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			rel, _ := filepath.Rel(dir, p)
+			out = append(out, filepath.ToSlash(rel))
+		}
+		return nil
+	})
+	return out
+}
+
+// copySources copies what the go command compiles, with modes; vendored code
+// and git's folder stay behind.
+func copySources(from, to string) error {
+	return filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, p)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		if d.IsDir() {
+			if name := d.Name(); p != from && (name == ".git" || name == "vendor" || name == "Godeps" || name == "node_modules") {
+				return fs.SkipDir
+			}
+			return os.MkdirAll(target, 0o777)
+		}
+		ext := strings.ToLower(filepath.Ext(p))
+		if !d.Type().IsRegular() || !slices.Contains([]string{".go", ".s", ".c", ".h", ".cc", ".cpp", ".hpp", ".m", ".mod", ".sum"}, ext) {
+			return nil
+		}
+		data, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(target, data, info.Mode().Perm())
+	})
+}
