@@ -149,7 +149,7 @@ func reportStructCopies(p *Pass) {
 		}
 		if n := held(e); n != nil {
 			sym, _ := TypeSymbol(n)
-			p.Report(p.FileOf(e.Pos()), e, edit.Manual, "a value that holds "+short(sym)+" is copied, which go vet rejects from 3.7",
+			p.Report(p.FileOf(e.Pos()), e, edit.Manual, holder(p.TypeOf(e), sym)+" is copied, which go vet rejects from 3.7",
 				"hold *"+short(sym)+" in it, or pass a pointer to it")
 		}
 	}
@@ -172,6 +172,9 @@ func reportStructCopies(p *Pass) {
 				if b, ok := p.Info.Uses[id].(*types.Builtin); ok && b.Name() != "append" {
 					continue
 				}
+			}
+			if fn := p.pointers().callee(ast.Unparen(n.Fun)); fn != nil && fn.Pkg() != nil && canonical(fn.Pkg().Path()) == "clientv3/ordering" {
+				continue // which takes a pointer to the client now
 			}
 			for _, arg := range n.Args {
 				check(arg)
@@ -203,6 +206,14 @@ func reportStructCopies(p *Pass) {
 	}
 }
 
+// holder names a value that holds, or is, what may not be copied.
+func holder(t types.Type, sym Symbol) string {
+	if IsType(t, sym.Pkg, sym.Name) {
+		return short(sym)
+	}
+	return "a value that holds " + short(sym)
+}
+
 // holdsAtomic says whether a struct has a field of package sync/atomic.
 func holdsAtomic(n *types.Named) bool {
 	s, ok := n.Underlying().(*types.Struct)
@@ -231,7 +242,7 @@ func checkParams(p *Pass, l *ast.FieldList, held func(ast.Expr) *types.Named) {
 		for _, name := range f.Names {
 			if n := held(name); n != nil {
 				sym, _ := TypeSymbol(n)
-				p.Report(p.FileOf(name.Pos()), f, edit.Manual, "a value that holds "+short(sym)+" is passed by value, which go vet rejects from 3.7",
+				p.Report(p.FileOf(name.Pos()), f, edit.Manual, holder(p.TypeOf(name), sym)+" is passed by value, which go vet rejects from 3.7",
 					"take a pointer")
 			}
 		}

@@ -3,6 +3,7 @@ package rules
 import (
 	"go/ast"
 	"go/types"
+	"slices"
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -112,15 +113,8 @@ func runServerEmbed(p *Pass) {
 	}
 	seen := map[key]bool{}
 	p.implicitConversions(func(f *File, e ast.Expr, to types.Type) {
-		service, ok := TypeSymbol(to)
-		if !ok || !strings.HasSuffix(service.Name, "Server") || strings.Contains(service.Name, "_") {
-			return
-		}
-		named := types.Unalias(to).(*types.Named)
-		if _, _, etcd := atlas.Canonical(named.Obj().Pkg().Path()); !etcd || asksFor(to, "mustEmbedUnimplemented"+service.Name) {
-			return
-		}
-		if _, ok := atlas.Lookup(service.Pkg, "Unimplemented"+service.Name, string(p.Target.Line)); !ok {
+		service, ok := p.oldService(to)
+		if !ok {
 			return
 		}
 		t := p.TypeOf(e)
@@ -134,6 +128,57 @@ func runServerEmbed(p *Pass) {
 		seen[key{impl.Obj(), service}] = true
 		embedServer(p, f, e, impl, service)
 	})
+	// Exported types may be registered by another package.
+	for _, imp := range p.Pkg.Imports() {
+		if !slices.Contains(messagePackages, canonical(imp.Path())) {
+			continue
+		}
+		for _, name := range imp.Scope().Names() {
+			tn, ok := imp.Scope().Lookup(name).(*types.TypeName)
+			if !ok || !types.IsInterface(tn.Type()) {
+				continue
+			}
+			service, ok := p.oldService(tn.Type())
+			if !ok {
+				continue
+			}
+			for _, own := range p.Pkg.Scope().Names() {
+				t, ok := p.Pkg.Scope().Lookup(own).(*types.TypeName)
+				if !ok || !t.Exported() || t.IsAlias() || seen[key{t, service}] {
+					continue
+				}
+				impl, ok := t.Type().(*types.Named)
+				if !ok || impl.TypeParams().Len() > 0 || types.IsInterface(impl) || !types.Implements(types.NewPointer(impl), tn.Type().Underlying().(*types.Interface)) {
+					continue
+				}
+				if spec, f := p.typeSpec(t); spec != nil {
+					embedServer(p, f, spec.Name, impl, service)
+				}
+			}
+		}
+	}
+}
+
+// oldService returns the server interface of a gRPC service of etcd that asks
+// for an Unimplemented server from 3.7 and did not before.
+func (p *Pass) oldService(t types.Type) (Symbol, bool) {
+	service, ok := TypeSymbol(t)
+	if !ok || !strings.HasSuffix(service.Name, "Server") || strings.Contains(service.Name, "_") {
+		return Symbol{}, false
+	}
+	if !slices.Contains(messagePackages, service.Pkg) || asksFor(t, "mustEmbedUnimplemented"+service.Name) {
+		return Symbol{}, false
+	}
+	_, ok = atlas.Lookup(service.Pkg, "Unimplemented"+service.Name, string(p.Target.Line))
+	return service, ok
+}
+
+// sameRepository guesses by the first elements of two import paths whether
+// the packages are in one repository.
+func sameRepository(a, b string) bool {
+	x, y := strings.SplitN(a, "/", 4), strings.SplitN(b, "/", 4)
+	n := min(len(x), len(y), 3)
+	return n > 0 && slices.Equal(x[:n], y[:n])
 }
 
 // asksFor says whether an interface has a method.
@@ -185,7 +230,7 @@ func embedServer(p *Pass, f *File, e ast.Expr, impl *types.Named, service Symbol
 		}
 	}
 	if impl.Obj().Pkg() != p.Pkg {
-		if _, _, etcd := atlas.Canonical(impl.Obj().Pkg().Path()); !etcd {
+		if _, _, etcd := atlas.Canonical(impl.Obj().Pkg().Path()); !etcd && !sameRepository(impl.Obj().Pkg().Path(), p.Pkg.Path()) {
 			p.Report(f, e, edit.Manual, impl.Obj().Pkg().Name()+"."+what+" unless it embeds "+un, advice)
 		}
 		return
