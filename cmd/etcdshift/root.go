@@ -42,7 +42,7 @@ person.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(migrateCommand(), diffCommand(), checkCommand(), undoCommand(), doctorCommand(), rulesCommand())
+	root.AddCommand(migrateCommand(), diffCommand(), checkCommand(), undoCommand(), doctorCommand(), batchCommand(), rulesCommand())
 	for _, c := range root.Commands() {
 		if c.Args == nil {
 			c.Args = cobra.MaximumNArgs(1)
