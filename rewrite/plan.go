@@ -61,23 +61,27 @@ type Plan struct {
 }
 
 // ErrTarget says that --target was not understood.
-var ErrTarget = errors.New("must be auto, 3.5, 3.6, 3.7 or a release such as v3.6.16")
+var ErrTarget = errors.New("must be auto, 3.5, 3.6, 3.7, a release such as v3.6.16, or the folder of a checkout of etcd")
 
 // targets reads Options.Target: the lines to try, best first, and the exact
-// release, if one was named.
-func targets(s string) (lines []atlas.Line, release string, err error) {
+// release or the checkout of etcd, if one was named.
+func targets(s string) (lines []atlas.Line, release, checkout string, err error) {
 	switch {
 	case s == "" || s == "auto":
 		lines = atlas.Lines()
 		slices.Reverse(lines)
-		return lines, "", nil
+		return lines, "", "", nil
 	case slices.Contains(atlas.Lines(), atlas.Line(s)):
-		return []atlas.Line{atlas.Line(s)}, "", nil
+		return []atlas.Line{atlas.Line(s)}, "", "", nil
 	}
 	if l, ok := atlas.LineOf(s); ok {
-		return []atlas.Line{l}, s, nil
+		return []atlas.Line{l}, s, "", nil
 	}
-	return nil, "", fmt.Errorf("--target %s: %w", s, ErrTarget)
+	if st, err := os.Stat(s); err == nil && st.IsDir() {
+		l, err := deps.CheckoutLine(s)
+		return []atlas.Line{l}, "", s, err
+	}
+	return nil, "", "", fmt.Errorf("--target %s: %w", s, ErrTarget)
 }
 
 const scratchPrefix = "etcdshift-"
@@ -93,7 +97,7 @@ func Make(ctx context.Context, opt Options) (*Plan, error) {
 	if opt.Progress == nil {
 		opt.Progress = func(string, ...any) {}
 	}
-	lines, release, err := targets(opt.Target)
+	lines, release, checkout, err := targets(opt.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +120,7 @@ func Make(ctx context.Context, opt Options) (*Plan, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(scratch)
-	pl := &planner{opt: opt, tree: tree, rules: list, scratch: scratch}
+	pl := &planner{opt: opt, tree: tree, rules: list, scratch: scratch, checkout: checkout}
 	if err := pl.load(ctx); err != nil {
 		return nil, err
 	}
@@ -170,6 +174,7 @@ type planner struct {
 	tree     *load.Tree
 	rules    []*rules.Rule
 	scratch  string
+	checkout string // of etcd, to plan against; "" for a release
 	from     string
 	fromFile string
 	modules  []*module
@@ -203,7 +208,7 @@ func (pl *planner) load(ctx context.Context) error {
 	pl.sources = map[string]*load.Source{}
 	pl.from = pl.opt.From
 	for _, m := range pl.tree.Modules {
-		if !m.Etcd {
+		if !m.Etcd && !m.Along {
 			continue
 		}
 		for _, s := range m.Files {
@@ -219,7 +224,7 @@ func (pl *planner) load(ctx context.Context) error {
 		}
 		pl.modules = append(pl.modules, &module{m, res})
 		if pl.from == "" {
-			if v, where, err := deps.SourceRelease(m.Dir); err == nil {
+			if v, where, err := deps.SourceRelease(m.Dir); err == nil && m.Etcd {
 				pl.from, pl.fromFile = v, path.Join(m.Rel, where)
 			}
 		}
@@ -270,6 +275,10 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 			p.Modules = append(p.Modules, rm)
 			continue
 		}
+		if m.Along {
+			p.Modules = append(p.Modules, rm)
+			continue
+		}
 		pl.opt.Progress("solving the versions of %s", m.Path)
 		d, err := pl.dir("mod")
 		if err != nil {
@@ -281,7 +290,7 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 		}
 		req := deps.Request{
 			Go: pl.opt.Go, Dir: m.Dir, Scratch: d, OverlayFile: overlay,
-			Imports: etcdImports(m, rewritten), Line: line, Version: release, KeepGo: pl.opt.KeepGo,
+			Imports: etcdImports(m, rewritten), Line: line, Version: release, Local: pl.checkout, KeepGo: pl.opt.KeepGo,
 		}
 		res, err := deps.Solve(ctx, req)
 		var unsolved *deps.Unsolved
@@ -298,7 +307,9 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 			return nil, err
 		}
 		solved[m] = res
-		release = res.Release // one release for the whole repository
+		if pl.checkout == "" {
+			release = res.Release // one release for the whole repository
+		}
 		p.Release, p.Reason = res.Release, res.Reason
 		for _, c := range res.Changes {
 			rm.Changes = append(rm.Changes, report.ModChange(c))
@@ -327,7 +338,11 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 		}
 		p.Modules = append(p.Modules, rm)
 	}
-	if err := pl.prove(ctx, p, ov, solved); err != nil {
+	work, err := pl.solveWork(ctx, p, ov, solved)
+	if err != nil {
+		return nil, err
+	}
+	if err := pl.prove(ctx, p, ov, solved, work); err != nil {
 		return nil, err
 	}
 	p.Findings = edit.SortFindings(p.Findings)
@@ -361,6 +376,44 @@ func (p *Plan) setSources(root string) error {
 
 func (p *Plan) sortWrites() {
 	slices.SortFunc(p.Writes, func(a, b edit.FileChange) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// solveWork plans the go.work of a repository after its members, and returns
+// the file to build the members with; "" when there is none in the tree.
+func (pl *planner) solveWork(ctx context.Context, p *Plan, ov *overlay, solved map[*module]*deps.Result) (string, error) {
+	rel, err := filepath.Rel(pl.tree.Root, pl.tree.Work)
+	if pl.tree.Work == "" || err != nil || !filepath.IsLocal(rel) || len(solved) == 0 {
+		return "", nil
+	}
+	d, err := pl.dir("work")
+	if err != nil {
+		return "", err
+	}
+	overlay, err := ov.file(d)
+	if err != nil {
+		return "", err
+	}
+	members := map[string]*deps.Result{}
+	for m, res := range solved {
+		members[m.Dir] = res
+	}
+	res, err := deps.SolveWork(ctx, deps.WorkRequest{Go: pl.opt.Go, File: pl.tree.Work, Scratch: d, OverlayFile: overlay, Members: members})
+	if err != nil {
+		return "", err
+	}
+	folder := filepath.ToSlash(filepath.Dir(rel))
+	for _, f := range res.Findings {
+		f.File = path.Join(folder, f.File)
+		p.Findings = append(p.Findings, f)
+	}
+	for _, c := range res.Changes {
+		p.Work = append(p.Work, report.ModChange(c))
+	}
+	for _, f := range res.Files() {
+		f.Path = path.Join(folder, f.Path)
+		p.Writes = append(p.Writes, f)
+	}
+	return res.File, nil
 }
 
 func firstLine(s string) string {

@@ -17,17 +17,19 @@ import (
 // prove lets the compiler judge a plan, module by module, and sets the status
 // of the modules and of the plan. Each problem that is left and that no
 // finding covers becomes a finding of its own.
-func (pl *planner) prove(ctx context.Context, p *Plan, ov *overlay, solved map[*module]*deps.Result) error {
+func (pl *planner) prove(ctx context.Context, p *Plan, ov *overlay, solved map[*module]*deps.Result, work string) error {
 	for i, m := range pl.modules {
 		rm := &p.Modules[i]
 		switch res := solved[m]; {
 		case rm.Status == report.Unresolved:
+		case m.Along && work == "":
+			rm.Status = report.Nothing
 		case len(p.Writes) == 0 && p.onlyNotes():
 			rm.Status = report.Nothing
 		case pl.opt.Verify == verify.None:
 			rm.Status = report.Unverified
 		default:
-			if err := pl.proveModule(ctx, p, rm, m, ov, res); err != nil {
+			if err := pl.proveModule(ctx, p, rm, m, ov, res, work); err != nil {
 				return err
 			}
 		}
@@ -40,7 +42,7 @@ func (pl *planner) prove(ctx context.Context, p *Plan, ov *overlay, solved map[*
 
 func (p *Plan) onlyNotes() bool { return p.Left() == 0 }
 
-func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, m *module, ov *overlay, res *deps.Result) error {
+func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, m *module, ov *overlay, res *deps.Result, work string) error {
 	pl.opt.Progress("proving %s with go build and go vet", m.Path)
 	d, err := pl.dir("prove")
 	if err != nil {
@@ -52,8 +54,14 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 		return err
 	}
 	req := verify.Request{
-		Go: pl.opt.Go.With("GOWORK=off"), Dir: m.Dir, Mod: "mod", ModFile: res.ModFile, Overlay: overlay,
-		Original: ov.original, Level: pl.opt.Verify, Configs: configs(m),
+		Dir: m.Dir, Overlay: overlay, Original: ov.original, Level: pl.opt.Verify, Configs: configs(m),
+	}
+	if work != "" && m.Member {
+		// -modfile is refused in a workspace; there the overlay has the go.mod
+		// of every member.
+		req.Go, req.Mod = pl.opt.Go.With("GOWORK="+work), "readonly"
+	} else {
+		req.Go, req.Mod, req.ModFile = pl.opt.Go.With("GOWORK=off"), "mod", res.ModFile
 	}
 	rm.Proof.Level = pl.opt.Verify.String()
 	for _, c := range req.Configs {
@@ -98,6 +106,9 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 // generations adds a problem for every program that would link two
 // generations of etcd's messages: it builds, and panics before main.
 func (pl *planner) generations(ctx context.Context, m *module, res *deps.Result, req verify.Request, after *verify.Result) error {
+	if res == nil {
+		return nil // nothing of it changes
+	}
 	for _, c := range req.Configs {
 		var flags []string
 		if len(c.Tags) > 0 {

@@ -11,14 +11,13 @@ import (
 
 	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/load"
-	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
 // Steps returns the targets of a migration that goes one minor line at a
 // time: the lines between the one that the code is on and the target, which is
 // the last. Code on the target line already has the target as its one step.
 func Steps(ctx context.Context, opt Options) ([]string, error) {
-	lines, release, err := targets(opt.Target)
+	lines, release, _, err := targets(opt.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -36,20 +35,14 @@ func Steps(ctx context.Context, opt Options) ([]string, error) {
 			}
 		}
 	}
-	start := atlas.Line("")
-	if l, ok := atlas.LineOf(from); ok {
-		start = l
-	}
 	var out []string
-	for _, l := range atlas.Lines() {
-		if l > start && l < last {
-			out = append(out, string(l))
-		}
+	for _, l := range deps.Steps(from, last) {
+		out = append(out, string(l))
 	}
 	if release != "" {
-		return append(out, release), nil
+		out[len(out)-1] = release
 	}
-	return append(out, string(last)), nil
+	return out, nil
 }
 
 // Commit commits the files that the plan wrote, and nothing else. The user's

@@ -46,9 +46,12 @@ type Module struct {
 	Dir    string // absolute
 	Rel    string // slash-separated, relative to Root; "." for the root
 	Path   string
-	Go     string // go directive, "" when there is none
-	Vendor bool   // has vendor/modules.txt
-	Etcd   bool   // a file imports etcd, or go.mod names an old etcd module
+	Go     string   // go directive, "" when there is none
+	Vendor bool     // has vendor/modules.txt
+	Etcd   bool     // a file imports etcd, go.mod names an old etcd module, or it is built with one of the tree that does
+	Needs  []string // module paths that go.mod requires
+	Member bool     // go.work uses it
+	Along  bool     // has no etcd, but is built in a workspace with one that has
 	Files  []*Source
 }
 
@@ -157,6 +160,9 @@ func Scan(ctx context.Context, root string) (*Tree, error) {
 		// one that lies above it.
 		t.Modules = append(t.Modules, &Module{Dir: root, Rel: ".", Files: loose, Etcd: slices.ContainsFunc(loose, func(s *Source) bool { return s.Etcd })})
 	}
+	t.Work = findWork(root)
+	t.members()
+	t.order()
 	dead, err := readSources(ctx, root, unbuilt)
 	if err != nil {
 		return nil, err
@@ -166,8 +172,71 @@ func Scan(ctx context.Context, root string) (*Tree, error) {
 			t.Unbuilt = append(t.Unbuilt, s.Name)
 		}
 	}
-	t.Work = findWork(root)
 	return t, nil
+}
+
+// members marks the modules that go.work uses. They are built together, with
+// or without requiring each other, so etcd in one concerns all: the others are
+// proved too.
+func (t *Tree) members() {
+	data, err := os.ReadFile(t.Work)
+	if err != nil {
+		return
+	}
+	w, err := modfile.ParseWork(t.Work, data, nil)
+	if err != nil {
+		return // the go command will say so
+	}
+	etcd := false
+	for _, u := range w.Use {
+		dir := filepath.FromSlash(u.Path)
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(filepath.Dir(t.Work), dir)
+		}
+		for _, m := range t.Modules {
+			if m.Dir == filepath.Clean(dir) {
+				m.Member = true
+				etcd = etcd || m.Etcd
+			}
+		}
+	}
+	for _, m := range t.Modules {
+		m.Along = m.Member && etcd && !m.Etcd
+	}
+}
+
+// order puts modules after those of the tree that they require, whose module
+// files must be planned first, and carries Etcd over to those that require
+// one: its new requirements become theirs.
+func (t *Tree) order() {
+	byPath := map[string]*Module{}
+	for _, m := range t.Modules {
+		if m.Path != "" {
+			byPath[m.Path] = m
+		}
+	}
+	var out []*Module
+	seen := map[*Module]bool{}
+	var visit func(m *Module)
+	visit = func(m *Module) {
+		if seen[m] {
+			return
+		}
+		seen[m] = true
+		for _, n := range m.Needs {
+			if d := byPath[n]; d != nil && d != m {
+				visit(d)
+				if d.Etcd {
+					m.Etcd, m.Along = true, false
+				}
+			}
+		}
+		out = append(out, m)
+	}
+	for _, m := range t.Modules {
+		visit(m)
+	}
+	t.Modules = out
 }
 
 // ignoredDir says whether a file lies in a folder that the go command leaves
@@ -215,6 +284,7 @@ func readModule(root, p string) (*Module, error) {
 			m.Go = f.Go.Version
 		}
 		for _, r := range f.Require {
+			m.Needs = append(m.Needs, r.Mod.Path)
 			if _, layout, ok := atlas.Canonical(r.Mod.Path); ok && layout != atlas.LayoutSplit {
 				m.Etcd = true
 			}

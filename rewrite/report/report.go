@@ -45,6 +45,7 @@ type Run struct {
 	FromFile string         `json:"fromFile,omitempty"`
 	Steps    []string       `json:"steps,omitempty"` // lines that were tried first, and why they were left
 	Modules  []Module       `json:"modules,omitempty"`
+	Work     []ModChange    `json:"work,omitempty"` // changes of go.work
 	Changes  []edit.Change  `json:"changes,omitempty"`
 	Findings []edit.Finding `json:"findings,omitempty"`
 	Files    []File         `json:"files,omitempty"`

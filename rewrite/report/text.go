@@ -82,23 +82,15 @@ func Text(w io.Writer, r *Run, applied bool) error {
 			if m.Dir != "." {
 				name = m.Dir + "/go.mod"
 			}
-			fmt.Fprintf(&b, "\n%s\n", name)
-			folded := 0
-			for _, c := range m.Changes {
-				if c.Indirect {
-					folded++
-					continue
-				}
-				fmt.Fprintf(&b, "  %s: %s\n", c.What, c.Why)
-			}
-			if folded > 0 {
-				fmt.Fprintf(&b, "  and %d lines that follow from these\n", folded)
-			}
+			modChanges(&b, name, m.Changes)
 		}
 		if m.Error != "" {
 			fmt.Fprintf(&b, "\n%s\n  %s\n", m.Path, strings.ReplaceAll(m.Error, "\n", "\n  "))
 		}
 		proof(&b, m)
+	}
+	if len(r.Work) > 0 {
+		modChanges(&b, "go.work", r.Work)
 	}
 	findings(&b, r)
 	notes(&b, r)
@@ -112,6 +104,23 @@ func Text(w io.Writer, r *Run, applied bool) error {
 	b.WriteString("\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// modChanges writes the changes of a module file; what follows from others is
+// counted.
+func modChanges(b *strings.Builder, name string, changes []ModChange) {
+	fmt.Fprintf(b, "\n%s\n", name)
+	folded := 0
+	for _, c := range changes {
+		if c.Indirect {
+			folded++
+			continue
+		}
+		fmt.Fprintf(b, "  %s: %s\n", c.What, c.Why)
+	}
+	if folded > 0 {
+		fmt.Fprintf(b, "  and %d lines that follow from these\n", folded)
+	}
 }
 
 func proof(b *strings.Builder, m Module) {
