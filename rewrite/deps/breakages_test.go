@@ -35,20 +35,24 @@ func gomod(text string) string {
 
 func TestSolveDropsAGRPCReplaceBelowTheMinimum(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ name, replace string }{
-		{"does not build", "google.golang.org/grpc => google.golang.org/grpc v1.26.0"},
-		{"builds", "google.golang.org/grpc => google.golang.org/grpc v1.29.1"},
-		{"has a version on the left", "google.golang.org/grpc v1.38.0 => google.golang.org/grpc v1.26.0"},
+	for _, tt := range []struct {
+		name, replace, before string
+		line                  atlas.Line
+	}{
+		{"does not build", "google.golang.org/grpc => google.golang.org/grpc v1.26.0", "undefined: grpc.WithResolvers", atlas.Line37},
+		{"builds", "google.golang.org/grpc => google.golang.org/grpc v1.29.1", "", atlas.Line35},
+		{"has a version on the left", "google.golang.org/grpc v1.38.0 => google.golang.org/grpc v1.26.0", "", atlas.Line36},
 	} {
-		for _, line := range []atlas.Line{atlas.Line35, atlas.Line37} {
-			t.Run(tt.name+" "+string(line), func(t *testing.T) {
-				m := newModule(t, gomod("go 1.24\n\nreplace "+tt.replace))
-				m.req.Line = line
-				res := m.solve()
-				changed(t, res, "drop replace "+tt.replace)
-				m.builds(res)
-			})
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			m := newModule(t, gomod("go 1.24\n\nrequire go.etcd.io/etcd/client/v3 v3.5.12\n\nreplace "+tt.replace))
+			if tt.before != "" {
+				m.failsBefore(tt.before, "mod tidy", "vet .")
+			}
+			m.req.Line = tt.line
+			res := m.solve()
+			changed(t, res, "drop replace "+tt.replace)
+			m.builds(res)
+		})
 	}
 }
 
@@ -102,22 +106,24 @@ func TestSolveReportsAForkOfEtcd(t *testing.T) {
 func TestSolveMendsTheGenprotoSplit(t *testing.T) {
 	t.Parallel()
 	t.Run("ambiguous", func(t *testing.T) {
-		m := newModule(t, gomod("go 1.17\n\nrequire github.com/go-kit/kit v0.12.0")+`
+		m := newModule(t, gomod("go 1.17\n\nrequire github.com/go-kit/kit v0.12.0\n\nrequire go.etcd.io/etcd/client/v3 v3.6.16")+`
 -- g.go --
 package main
 
 import _ "github.com/go-kit/kit/sd/etcdv3"
 `)
+		m.failsBefore("ambiguous import", "mod tidy")
 		res := m.solve()
 		m.builds(res)
 	})
 	t.Run("old one that shadows", func(t *testing.T) {
-		m := newModule(t, gomod("go 1.16\n\nrequire github.com/grpc-ecosystem/grpc-gateway v1.16.0")+`
+		m := newModule(t, gomod("go 1.26.0\n\nrequire github.com/grpc-ecosystem/grpc-gateway v1.16.0\n\nrequire go.etcd.io/etcd/client/v3 v3.6.16")+`
 -- g.go --
 package main
 
 import _ "github.com/grpc-ecosystem/grpc-gateway/runtime"
 `)
+		m.failsBefore("missing method ProtoReflect", "mod tidy", "vet .")
 		res := m.solve()
 		m.builds(res)
 	})
@@ -128,8 +134,8 @@ func TestSolveSetsOneReleaseForAllEtcdModules(t *testing.T) {
 	m := newModule(t, gomod(`go 1.24
 
 require (
-	go.etcd.io/etcd/api/v3 v3.5.9
-	go.etcd.io/etcd/client/v3 v3.5.12
+	go.etcd.io/etcd/api/v3 v3.6.16
+	go.etcd.io/etcd/client/v3 v3.5.21
 	go.etcd.io/etcd/client/pkg/v3 v3.6.1 // indirect
 )`)+`
 -- a.go --
@@ -137,6 +143,7 @@ package main
 
 import _ "go.etcd.io/etcd/api/v3/mvccpb"
 `)
+	m.failsBefore("undefined: rpctypes.ErrGPRCNotSupportedForLearner", "mod tidy", "vet .")
 	m.req.Imports = append(m.req.Imports, "go.etcd.io/etcd/api/v3/mvccpb")
 	res := m.solve()
 	for _, b := range res.Build {
@@ -173,7 +180,8 @@ import _ "go.etcd.io/etcd/api/v3/mvccpb"
 
 func TestSolveKeepsToTheCompatOfGo117(t *testing.T) {
 	t.Parallel()
-	m := newModule(t, gomod("go 1.17"))
+	m := newModule(t, gomod("go 1.17\n\nrequire go.etcd.io/etcd/client/v3 v3.5.7"))
+	m.failsBefore("go mod tidy -compat=1.17", "mod tidy")
 	m.req.Line, m.req.KeepGo = atlas.Line35, true
 	res := m.solve()
 	if res.Release != "v3.5.7" {
@@ -294,7 +302,8 @@ func TestSolveStopsAtAChecksumMismatch(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"v3.6.16", "v3.6.16/go.mod"} {
 		sum := "go.etcd.io/etcd/client/v3 " + name + " h1:AAAHxZB9AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=\n"
-		m := newModule(t, gomod("go 1.24")+"-- go.sum --\n"+sum)
+		m := newModule(t, gomod("go 1.24\n\nrequire go.etcd.io/etcd/client/v3 v3.6.16")+"-- go.sum --\n"+sum)
+		m.failsBefore("SECURITY ERROR", "mod tidy")
 		u := m.unsolved()
 		if !strings.Contains(u.Words, "SECURITY ERROR") || !strings.Contains(u.Cause, "is not the one that was recorded") {
 			t.Errorf("got %v", u)
@@ -341,6 +350,7 @@ import _ "git.example.invalid/team/lib/sub"
 ` + sum
 	m := newModule(t, archive)
 	m.req.Go = &gocmd.Runner{Env: refusingProxy(t, "git.example.invalid/")}
+	m.failsBefore("403 Forbidden", "mod tidy")
 	res := m.solve()
 	has(t, res.GoMod, "git.example.invalid/team/lib v1.2.3 // ours", "rsc.io/quote v1.5.2 // indirect", "client/v3 v3.6.16")
 	lacks(t, res.GoMod, "replace")
@@ -684,13 +694,13 @@ package dep
 
 import _ "github.com/coreos/bbolt"
 `})
-	for name, text := range map[string]string{
-		"open":             "",
-		"replaced":         "\n\nreplace github.com/coreos/bbolt => go.etcd.io/bbolt v1.3.5",
-		"under both paths": "\n\nrequire go.etcd.io/bbolt v1.3.5\n\nreplace github.com/coreos/bbolt => go.etcd.io/bbolt v1.3.5",
+	for _, tt := range []struct{ name, text, before string }{
+		{"open", "", "module declares its path as: go.etcd.io/bbolt"},
+		{"replaced", "\n\nreplace github.com/coreos/bbolt => go.etcd.io/bbolt v1.3.5", ""},
+		{"under both paths", "\n\nrequire go.etcd.io/bbolt v1.3.5\n\nreplace github.com/coreos/bbolt => go.etcd.io/bbolt v1.3.5", "used for two different module paths"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			m := newModule(t, gomod("go 1.24\n\nrequire bolt.invalid/dep v1.0.0"+text)+`
+		t.Run(tt.name, func(t *testing.T) {
+			m := newModule(t, gomod("go 1.24\n\nrequire bolt.invalid/dep v1.0.0"+tt.text)+`
 -- d.go --
 package main
 
@@ -700,6 +710,9 @@ import (
 )
 `)
 			m.req.Go = &gocmd.Runner{Env: env}
+			if tt.before != "" {
+				m.failsBefore(tt.before, "mod tidy")
+			}
 			res := m.solve()
 			has(t, res.GoMod, "replace github.com/coreos/bbolt => github.com/coreos/bbolt v1.3.3")
 			changed(t, res, "replace github.com/coreos/bbolt => github.com/coreos/bbolt v1.3.3")

@@ -114,6 +114,29 @@ func (m *testModule) untouched() {
 	}
 }
 
+// failsBefore runs go commands in a copy of the tree, as a person would, and
+// fails the test unless one of them fails with the text.
+func (m *testModule) failsBefore(want string, commands ...string) {
+	m.t.Helper()
+	dir := m.t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(m.dir)); err != nil {
+		m.t.Fatal(err)
+	}
+	for _, c := range commands {
+		out, failed, err := m.req.Go.Combined(context.Background(), dir, strings.Fields(c)...)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if failed {
+			if !strings.Contains(out, want) {
+				m.t.Errorf("before: go %s fails without %q:\n%s", c, want, out)
+			}
+			return
+		}
+	}
+	m.t.Errorf("before: nothing fails of %q", commands)
+}
+
 // solve plans and fails the test if there is no plan.
 func (m *testModule) solve() *Result {
 	m.t.Helper()

@@ -31,6 +31,7 @@ package main
 
 import _ "`+tt.imports+`"
 `)
+			m.failsBefore("google.golang.org/grpc/naming", "get go.etcd.io/etcd/client/v3@v3.5.12", "mod tidy")
 			res := m.solve()
 			changed(t, res, "require "+tt.raised)
 			m.builds(res)

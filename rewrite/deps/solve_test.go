@@ -147,6 +147,7 @@ func TestVendorListsWhatChangesAside(t *testing.T) {
 	t.Parallel()
 	m := newModule(t, "-- go.mod --\nmodule example.com/v\n\ngo 1.21\n\nrequire go.etcd.io/etcd/client/v3 v3.5.13\n-- main.go --\n"+clientMain+
 		"-- vendor/modules.txt --\n# go.etcd.io/etcd/client/v3 v3.5.13\n## explicit\n-- vendor/gone.example/x/x.go --\npackage x\n")
+	m.failsBefore("inconsistent vendoring", "mod edit -require=go.etcd.io/etcd/client/v3@v3.5.15", "build -mod=vendor ./...")
 	res := m.solve()
 	changes, err := Vendor(context.Background(), m.req, res)
 	if err != nil {
