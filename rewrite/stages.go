@@ -76,6 +76,6 @@ func (p *Plan) Stages() []Stage {
 
 // CheckTarget says whether a value of Options.Target is understood.
 func CheckTarget(target string) error {
-	_, _, err := targets(target)
+	_, _, _, err := targets(target)
 	return err
 }
