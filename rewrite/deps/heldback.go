@@ -334,7 +334,11 @@ func dependent(by []string) string {
 // links finds the module of each package of a chain. Tidy prints the chain
 // without modules, and "go list -m" of the plan knows them all.
 func (s *solver) links(ctx context.Context, chain []string) ([]link, error) {
-	mods, err := s.modules(ctx, s.Dir, append([]string{"-mod=mod"}, append(s.overlayFlags(), "all")...)...)
+	mods, err := s.modules(ctx, s.Dir, s.flags("all")...)
+	if err != nil {
+		// tidy failed: the plan as it was written lacks checksums and more.
+		mods, err = s.modules(ctx, s.Dir, append([]string{"-mod=mod"}, append(s.overlayFlags(), "all")...)...)
+	}
 	if err != nil {
 		// The build list may itself be in the way; the chain has names at least.
 		mods = nil
@@ -419,7 +423,7 @@ func (s *solver) newerWithout(ctx context.Context, l, next link) (v string, n in
 // leaves out.
 func (s *solver) candidates(ctx context.Context, path, above string) []string {
 	seen := map[string]bool{}
-	out, err := s.Go.Run(ctx, s.Dir, "list", "-m", "-mod=mod", "-modfile="+s.modfile, "-versions", "-json=Versions", path)
+	out, err := s.Go.Run(ctx, os.TempDir(), "list", "-m", "-versions", "-json=Versions", path)
 	if err == nil {
 		var m struct{ Versions []string }
 		if json.Unmarshal(out, &m) == nil {
@@ -478,9 +482,10 @@ func minorBefore(v string) string {
 }
 
 // download brings a module version into the module cache and returns where
-// its files are.
+// its files are. It runs outside of any module, so that no go.sum gets a line
+// of a version that is only looked at.
 func (s *solver) download(ctx context.Context, m module.Version) (string, error) {
-	out, err := s.Go.Run(ctx, s.Dir, "mod", "download", "-modfile="+s.modfile, "-json", versioned(m))
+	out, err := s.Go.Run(ctx, os.TempDir(), "mod", "download", "-json", versioned(m))
 	var d struct{ Dir, Error string }
 	if jerr := json.Unmarshal(out, &d); jerr == nil && d.Error != "" {
 		return "", errors.New(d.Error)

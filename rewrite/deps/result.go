@@ -110,6 +110,10 @@ func (s *solver) explain(ctx context.Context, after *modfile.File) []Change {
 			if by == nil {
 				by = s.requirers(ctx)
 			}
+			if from := dependent(by[r.Mod]); ok && from != "" {
+				s.finding("gomod-pin", edit.Note, s.lineOfModule(path),
+					fmt.Sprintf("%s was planned at %s (%s); %s requires %s", path, set.version, set.why, from, r.Mod.Version), "")
+			}
 			c.Why = "a package of the build is in it"
 			if from := dependent(by[r.Mod]); from != "" {
 				c.Why = from + " requires it"

@@ -374,7 +374,7 @@ func (s *solver) pushed(ctx context.Context, m module.Version, want string) erro
 
 // requirers returns who requires each module version in the plan's graph.
 func (s *solver) requirers(ctx context.Context) map[module.Version][]string {
-	out, err := s.Go.Run(ctx, s.Dir, append([]string{"mod", "graph"}, "-modfile="+s.modfile)...)
+	out, err := s.Go.Run(ctx, s.Dir, append([]string{"mod", "graph"}, s.overlayFlags()...)...)
 	if err != nil {
 		return nil
 	}
