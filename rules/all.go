@@ -55,7 +55,6 @@ var All = []*Rule{
 	messageJSON,
 	serverEmbed,
 	eventSwitch,
-	setContains,
 
 	// gRPC.
 	grpcRename,

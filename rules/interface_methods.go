@@ -598,11 +598,8 @@ func (p *Pass) extend(t, iface *types.TypeName, fn *types.Func, decl *ast.FuncDe
 			return true
 		}
 	}
-	switch {
-	case p.Target.Line == atlas.Line37 && p.pointers().satisfies[fn]:
+	if p.Target.Line == atlas.Line37 && p.pointers().satisfies[fn] {
 		return false // message-pointers makes it take pointers, or reports it
-	case canonical(iface.Pkg().Path()) == "pkg/types" && iface.Name() == "Set":
-		return false // set-contains reports it
 	}
 	p.Report(f, decl.Name, edit.Manual, fmt.Sprintf("%s implements %s.%s, whose %s has another signature in etcd %s", t.Name(), iface.Pkg().Name(), iface.Name(), m.Name, p.Target.Line),
 		"now `"+m.Name+m.Sig+"`")
