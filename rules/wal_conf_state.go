@@ -39,22 +39,22 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
 	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
 )
 
-func save(w *wal.WAL, snap raftpb.Snapshot) error {
-	return w.SaveSnapshot(walpb.Snapshot{
-		Index:     snap.Metadata.Index,
-		Term:      snap.Metadata.Term,
-		ConfState: &snap.Metadata.ConfState,
+func save(w *wal.WAL, snap *raftpb.Snapshot) error {
+	return w.SaveSnapshot(&walpb.Snapshot{
+		Index:     proto.Uint64(snap.Metadata.GetIndex()),
+		Term:      proto.Uint64(snap.Metadata.GetTerm()),
+		ConfState: snap.Metadata.GetConfState(),
 	})
 }
 `,
-	Why:     "Since 3.5 SaveSnapshot fails for a snapshot without ConfState, unless its index is 0.",
-	Since:   "v3.5.0",
-	Targets: []atlas.Line{atlas.Line35, atlas.Line36},
-	Safety:  Same,
-	Refs:    []string{"https://github.com/etcd-io/etcd/blob/v3.5.0/server/wal/walpb/record.go"},
-	Run:     runWALConfState,
+	Why:    "Since 3.5 SaveSnapshot fails for a snapshot without ConfState, unless its index is 0.",
+	Since:  "v3.5.0",
+	Safety: Same,
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.5.0/server/wal/walpb/record.go"},
+	Run:    runWALConfState,
 }
 
 func runWALConfState(p *Pass) {
@@ -84,15 +84,18 @@ func runWALConfState(p *Pass) {
 			continue
 		}
 		c := p.Change(l.Tier, "snapshots in the log have their configuration")
-		last := l.Lit.Elts[len(l.Lit.Elts)-1]
-		sep := ", "
-		if !f.SameLine(l.Lit.Lbrace, last.Pos()) {
-			sep = "," + f.NL() + f.Indent(last.Pos())
-		}
-		amp := "&"
+		elt := "ConfState: &" + meta + ".Metadata.ConfState"
 		if p.Target.Line == atlas.Line37 {
-			amp = "" // a pointer there already
+			elt = "ConfState: " + meta + ".Metadata.GetConfState()" // a pointer there already
 		}
-		c.Insert(f, last.End(), sep+"ConfState: "+amp+meta+".Metadata.ConfState")
+		// Not at the end of the last value, where another rule may close a
+		// bracket around it.
+		first, last := l.Lit.Elts[0], l.Lit.Elts[len(l.Lit.Elts)-1]
+		if f.SameLine(last.End(), l.Lit.Rbrace) {
+			c.Insert(f, first.Pos(), elt+", ")
+			continue
+		}
+		start, _ := f.lines(&ast.BasicLit{ValuePos: l.Lit.Rbrace})
+		c.replace(f, start, start, f.Indent(last.Pos())+elt+","+f.NL())
 	}
 }
