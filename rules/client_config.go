@@ -78,7 +78,7 @@ func (cc *clientConfig) from(p *Pass, c inspector.Cursor, seen map[types.Object]
 		if !ok || sel.X != u.Node() {
 			// A pointer that is handed on lets others set fields.
 			if call, ok := u.Parent().Node().(*ast.CallExpr); ok && call.Fun != u.Node() {
-				if _, ptr := types.Unalias(v.Type()).(*types.Pointer); ptr {
+				if _, ptr := types.Unalias(v.Type()).(*types.Pointer); ptr || p.Info == nil && p.symbolOf(call.Fun) != (Symbol{"clientv3", "New"}) {
 					cc.complete = false
 				}
 			}
@@ -185,6 +185,17 @@ func (p *Pass) amount(e ast.Expr) amount {
 		return unknown
 	}
 	switch e := ast.Unparen(e).(type) { // 5 * time.Second
+	case *ast.Ident:
+		if e.Obj == nil || e.Obj.Kind != ast.Con {
+			break
+		}
+		if vs, ok := e.Obj.Decl.(*ast.ValueSpec); ok {
+			for i, n := range vs.Names {
+				if n.Name == e.Name && i < len(vs.Values) {
+					return p.amount(vs.Values[i])
+				}
+			}
+		}
 	case *ast.BasicLit:
 		if e.Value == "0" {
 			return zero

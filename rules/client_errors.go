@@ -3,7 +3,6 @@ package rules
 import (
 	"go/ast"
 	"go/token"
-	"go/types"
 	"slices"
 	"strings"
 
@@ -155,18 +154,7 @@ func (p *Pass) unavailableCodes() {
 }
 
 func (p *Pass) isUnavailable(e ast.Expr) bool {
-	if p.Info == nil {
-		return false
-	}
-	var o types.Object
-	switch e := ast.Unparen(e).(type) {
-	case *ast.SelectorExpr:
-		o = p.Info.Uses[e.Sel]
-	case *ast.Ident:
-		o = p.Info.Uses[e]
-	}
-	s, ok := p.symbol(o)
-	return ok && s == Symbol{grpcPath + "/codes", "Unavailable"}
+	return p.symbolOf(e) == Symbol{grpcPath + "/codes", "Unavailable"}
 }
 
 // canceledWatch reports functions that tell WatchResponse.Canceled from Err; and calls on a client

@@ -186,12 +186,7 @@ func (p *Pass) blockOptions(cfg *clientConfig) []blockOption {
 			}
 			_, ec := r.Expr()
 			cc := parent(ec)
-			reaches := p.flow(cc, func(c inspector.Cursor) bool { return stored[c.Node()] })
-			if p.Info == nil {
-				at, ok := p.etcdOption(cc)
-				reaches = ok && stored[at.Node()]
-			}
-			if reaches {
+			if p.flow(cc, func(c inspector.Cursor) bool { return stored[c.Node()] }) {
 				out = append(out, blockOption{r, cc})
 			}
 		}
@@ -267,7 +262,7 @@ func (d *dial) block() {
 		c := p.Change(d.ref.Tier, message)
 		if kv := (Literal{Lit: lit}).Key("DialOptions"); kv != nil {
 			c.appendOption(f, kv.Value)
-		} else {
+		} else if !d.setBeside(lc) {
 			g := c.Import(f, grpcPath)
 			c.addField(f, lit, "DialOptions", "[]"+g+".DialOption{"+g+".WithBlock()}")
 		}
@@ -286,6 +281,22 @@ func (d *dial) block() {
 		p.Change(d.ref.Tier, message).appendOption(f, v)
 	}
 	d.note("DialTimeout is still a field; it bounds clientv3.New again, by way of grpc.WithBlock")
+}
+
+// setBeside says whether the dial options are set anew in the block in which a
+// literal stands: what the literal says of them does not count then.
+func (d *dial) setBeside(lc inspector.Cursor) bool {
+	at, ok := statement(lc)
+	return ok && slices.ContainsFunc(d.cfg.fields["DialOptions"], func(v inspector.Cursor) bool {
+		as, isAssign := v.Parent().Node().(*ast.AssignStmt)
+		sc, ok := statement(v)
+		if !isAssign || !ok || sc.Node() != as || sc.Parent() != at.Parent() || len(as.Lhs) != 1 {
+			return false
+		}
+		f := d.p.FileOf(as.Pos())
+		call, isCall := as.Rhs[0].(*ast.CallExpr)
+		return !isCall || len(call.Args) == 0 || f.Text(call.Args[0]) != f.Text(as.Lhs[0])
+	})
 }
 
 // appendOption adds grpc.WithBlock to a slice of dial options.

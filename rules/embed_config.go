@@ -384,9 +384,47 @@ func (p *Pass) embedReceivers() {
 				continue
 			}
 			tv := p.Info.Types[sel.X]
-			if IsType(tv.Type, "embed", "Config") && tv.Type == deref(tv.Type) && !tv.IsType() && !tv.Addressable() {
+			if !IsType(tv.Type, "embed", "Config") || tv.Type != deref(tv.Type) || tv.IsType() || tv.Addressable() {
+				continue
+			}
+			if !p.addressed(r, sel) {
 				p.Report(r.File, sel, edit.Manual, "embed.Config."+name+" has a pointer receiver since 3.6, and this value has no address", "put the Config in a variable first")
 			}
+		}
+	}
+}
+
+// addressed puts a Config without an address in a variable, where it is the
+// first thing that an if statement looks at.
+func (p *Pass) addressed(r Ref, sel *ast.SelectorExpr) bool {
+	_, c := r.Expr()
+	for ; ; c = c.Parent() {
+		switch n := c.Parent().Node().(type) {
+		case *ast.CallExpr:
+			if n.Fun != c.Node() {
+				return false
+			}
+		case *ast.UnaryExpr, *ast.ParenExpr:
+		case *ast.BinaryExpr:
+			if n.X != c.Node() {
+				return false
+			}
+		case *ast.IfStmt:
+			used := false
+			ast.Inspect(n, func(n ast.Node) bool {
+				id, ok := n.(*ast.Ident)
+				used = used || ok && id.Name == "cfg"
+				return true
+			})
+			if n.Init != nil || n.Cond != c.Node() || used {
+				return false
+			}
+			ch := p.Change(r.Tier, "embed.Config.%s has a pointer receiver since 3.6", r.Ident.Name)
+			ch.Insert(r.File, n.Cond.Pos(), "cfg := "+r.File.Text(sel.X)+"; ")
+			ch.ReplaceNode(r.File, sel.X, "cfg")
+			return true
+		default:
+			return false
 		}
 	}
 }

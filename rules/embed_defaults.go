@@ -2,6 +2,9 @@ package rules
 
 import (
 	"go/ast"
+	"slices"
+
+	"golang.org/x/tools/go/ast/inspector"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rules/atlas"
@@ -10,7 +13,8 @@ import (
 // embedDefaults reports embedded servers that start from other defaults.
 //
 // Matched: calls of embed.NewConfig in packages that leave a field alone whose
-// default changed, and calls of StartEtcd outside tests that skip a release.
+// default changed, and calls of StartEtcd outside tests that skip a release,
+// unless the data is in a temporary directory.
 var embedDefaults = &Rule{
 	ID:    "embed-defaults",
 	Title: "report defaults of embedded servers that changed",
@@ -65,7 +69,7 @@ func start(dir string) (*embed.Etcd, error) {
 			}
 		}
 		previous := map[atlas.Line]string{atlas.Line35: "v3.4.0", atlas.Line36: "v3.5.0", atlas.Line37: "v3.6.0"}[p.Target.Line]
-		if !p.FromBefore(previous) {
+		if !p.FromBefore(previous) || p.temporaryDir() {
 			return
 		}
 		for _, r := range p.Refs("embed", "StartEtcd") {
@@ -75,4 +79,28 @@ func start(dir string) (*embed.Etcd, error) {
 			}
 		}
 	},
+}
+
+// temporaryDir says whether the data directory is seen to be made for the run.
+func (p *Pass) temporaryDir() bool {
+	refs := p.Refs("embed", "Config.Dir")
+	for _, r := range refs {
+		u := useOf(r)
+		if u.value == nil {
+			continue
+		}
+		made := func(e ast.Expr) bool {
+			call, ok := e.(*ast.CallExpr)
+			if !ok {
+				return false
+			}
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			return ok && (sel.Sel.Name == "TempDir" || sel.Sel.Name == "MkdirTemp")
+		}
+		values, _ := p.valuesOf(p.object(u.value))
+		if !made(u.value) && (len(values) == 0 || slices.ContainsFunc(values, func(c inspector.Cursor) bool { return !made(c.Node().(ast.Expr)) })) {
+			return false
+		}
+	}
+	return len(refs) > 0
 }

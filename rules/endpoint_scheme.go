@@ -42,11 +42,12 @@ func connect() (*clientv3.Client, error) {
 	Safety: Adjusted,
 	Refs:   []string{"client/v3/internal/endpoint/endpoint.go"},
 	Run: func(p *Pass) {
+		affected := func(f *File) bool { yes, _ := p.before(f, "v3.3.14"); return yes }
 		seen := map[ast.Node]bool{}
 		for _, n := range p.configs() {
 			for _, vc := range n.cfg.fields["Endpoints"] {
 				f := p.FileOf(vc.Node().Pos())
-				if lit := p.literal(vc); lit != nil && p.before35(f) {
+				if lit := p.literal(vc); lit != nil && affected(f) {
 					for _, e := range lit.Elts {
 						if !seen[e] {
 							seen[e] = true
@@ -58,7 +59,7 @@ func connect() (*clientv3.Client, error) {
 		}
 		for _, name := range []string{"Client.SetEndpoints", "NewFromURL"} {
 			for _, r := range p.Refs("clientv3", name) {
-				if call := r.Call(); call != nil && !call.Ellipsis.IsValid() && p.before35(r.File) {
+				if call := r.Call(); call != nil && !call.Ellipsis.IsValid() && affected(r.File) {
 					for _, e := range call.Args {
 						p.etcdEndpoint(r.File, e, false)
 					}

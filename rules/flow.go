@@ -8,23 +8,24 @@ import (
 	"strings"
 
 	"golang.org/x/tools/go/ast/inspector"
-
-	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
 
 // uses returns the identifiers that mention an object of the package's own,
 // definitions included. The table is built when the first rule asks.
 func (p *Pass) uses(obj types.Object) []inspector.Cursor {
-	if p.Info == nil {
-		return nil
-	}
 	x := p.index
 	if x.uses == nil {
 		x.uses = map[types.Object][]inspector.Cursor{}
 		for c := range x.in.Root().Preorder((*ast.Ident)(nil)) {
 			id := c.Node().(*ast.Ident)
-			obj := p.Info.Uses[id]
-			if obj == nil {
+			var obj types.Object
+			if p.Info == nil {
+				// The parser takes keys of literals for variables.
+				if kv, ok := c.Parent().Node().(*ast.KeyValueExpr); ok && kv.Key == id || x.locals.variable(id) == nil {
+					continue
+				}
+				obj = x.locals.variable(id)
+			} else if obj = p.Info.Uses[id]; obj == nil {
 				obj = p.Info.Defs[id]
 			}
 			switch obj := obj.(type) {
@@ -47,16 +48,22 @@ func (p *Pass) uses(obj types.Object) []inspector.Cursor {
 // object returns the variable or field that an expression names: x, s.x, *x
 // and &x alike.
 func (p *Pass) object(e ast.Expr) types.Object {
-	if p.Info == nil {
-		return nil
-	}
 	switch e := ast.Unparen(e).(type) {
 	case *ast.Ident:
+		if p.Info == nil {
+			if v := p.index.locals.variable(e); v != nil {
+				return v
+			}
+			return nil
+		}
 		if o := p.Info.Uses[e]; o != nil {
 			return o
 		}
 		return p.Info.Defs[e]
 	case *ast.SelectorExpr:
+		if p.Info == nil {
+			return nil
+		}
 		return p.Info.Uses[e.Sel]
 	case *ast.StarExpr:
 		return p.object(e.X)
@@ -75,13 +82,13 @@ func (p *Pass) object(e ast.Expr) types.Object {
 // packages.
 func (p *Pass) flow(c inspector.Cursor, visit func(inspector.Cursor) (stop bool)) bool {
 	w := flow{p, visit, map[types.Object]bool{}}
-	return p.Info != nil && w.expr(c)
+	return w.expr(c)
 }
 
 // flowOf follows what a variable or field holds.
 func (p *Pass) flowOf(o types.Object, visit func(inspector.Cursor) (stop bool)) bool {
 	w := flow{p, visit, map[types.Object]bool{}}
-	return p.Info != nil && w.object(o)
+	return w.object(o)
 }
 
 type flow struct {
@@ -126,9 +133,11 @@ func (w *flow) expr(c inspector.Cursor) bool {
 			case *types.Slice, *types.Array:
 				return w.expr(pc)
 			}
+		} else if _, ok := n.Type.(*ast.ArrayType); ok && e != n.Type {
+			return w.expr(pc)
 		}
 	case *ast.KeyValueExpr:
-		if id, ok := n.Key.(*ast.Ident); ok && n.Value == e {
+		if id, ok := n.Key.(*ast.Ident); ok && n.Value == e && p.Info != nil {
 			return w.object(p.Info.Uses[id])
 		}
 	case *ast.AssignStmt:
@@ -140,7 +149,7 @@ func (w *flow) expr(c inspector.Cursor) bool {
 	case *ast.ValueSpec:
 		for i, r := range n.Values {
 			if r == e && i < len(n.Names) {
-				return w.object(p.Info.Defs[n.Names[i]])
+				return w.object(p.object(n.Names[i]))
 			}
 		}
 	case *ast.ReturnStmt:
@@ -177,7 +186,7 @@ func (w *flow) argument(c inspector.Cursor, call *ast.CallExpr, arg ast.Expr) bo
 func (w *flow) result(c inspector.Cursor, i int) bool {
 	for fc := range c.Enclosing((*ast.FuncDecl)(nil), (*ast.FuncLit)(nil)) {
 		fd, ok := fc.Node().(*ast.FuncDecl)
-		if !ok {
+		if !ok || w.p.Info == nil {
 			return false
 		}
 		fn := w.p.Info.Defs[fd.Name]
@@ -222,7 +231,7 @@ func (p *Pass) valuesOf(o types.Object) (values []inspector.Cursor, all bool) {
 	if !ok {
 		return nil, false
 	}
-	all = !v.Exported() || !v.IsField() && v.Parent() != p.Pkg.Scope()
+	all = !v.Exported() || !v.IsField() && p.Pkg != nil && v.Parent() != p.Pkg.Scope()
 	value := func(c inspector.Cursor, e ast.Expr) {
 		if vc, ok := c.FindNode(e); ok {
 			values = append(values, vc)
@@ -264,7 +273,7 @@ func (p *Pass) valuesOf(o types.Object) (values []inspector.Cursor, all bool) {
 				break
 			}
 			fd, i := parameter(u, id)
-			if fd == nil || fd.Name.IsExported() {
+			if fd == nil || fd.Name.IsExported() || p.Info == nil {
 				all = false
 				break
 			}
@@ -399,23 +408,27 @@ func (p *Pass) assigns(id *ast.Ident, field string) bool {
 // a key of a struct literal or an assignment.
 func (p *Pass) assignedTo(c inspector.Cursor) (Symbol, bool) {
 	e, ok := c.Node().(ast.Expr)
-	if !ok || p.Info == nil {
+	if !ok {
 		return Symbol{}, false
 	}
-	var o types.Object
 	switch n := c.Parent().Node().(type) {
 	case *ast.KeyValueExpr:
 		if id, ok := n.Key.(*ast.Ident); ok && n.Value == e {
-			o = p.Info.Uses[id]
+			s, ok := p.index.refOf[id]
+			return s, ok
 		}
 	case *ast.AssignStmt:
 		for i, r := range n.Rhs {
-			if r == e && len(n.Lhs) == len(n.Rhs) {
-				o = p.object(n.Lhs[i])
+			if r != e || len(n.Lhs) != len(n.Rhs) {
+				continue
+			}
+			if sel, ok := ast.Unparen(n.Lhs[i]).(*ast.SelectorExpr); ok {
+				s, ok := p.index.refOf[sel.Sel]
+				return s, ok
 			}
 		}
 	}
-	return p.symbol(o)
+	return Symbol{}, false
 }
 
 // symbol names an object of an etcd or gRPC package.
@@ -427,21 +440,20 @@ func (p *Pass) symbol(o types.Object) (Symbol, bool) {
 	return Symbol{canonical(o.Pkg().Path()), name}, name != ""
 }
 
-// etcdOption tells whether a gRPC dial option ends in the DialOptions of a
-// clientv3.Config, and at which expression that is stored there. Without types
-// only an option written inside the literal of the Config is seen.
-func (p *Pass) etcdOption(c inspector.Cursor) (stored inspector.Cursor, ok bool) {
-	if p.Info == nil {
-		kv := c.Parent().Parent()
-		if n, is := kv.Node().(*ast.KeyValueExpr); is {
-			for _, l := range p.Literals("clientv3", "Config") {
-				if l.Lit == kv.Parent().Node() && l.Key("DialOptions") == n {
-					return c.Parent(), true
-				}
-			}
-		}
-		return c, false
+// symbolOf returns the etcd or gRPC symbol that an expression names, if any.
+func (p *Pass) symbolOf(e ast.Expr) Symbol {
+	switch e := ast.Unparen(e).(type) {
+	case *ast.Ident:
+		return p.index.refOf[e]
+	case *ast.SelectorExpr:
+		return p.index.refOf[e.Sel]
 	}
+	return Symbol{}
+}
+
+// etcdOption tells whether a gRPC dial option ends in the DialOptions of a
+// clientv3.Config, and at which expression that is stored there.
+func (p *Pass) etcdOption(c inspector.Cursor) (stored inspector.Cursor, ok bool) {
 	ok = p.flow(c, func(c inspector.Cursor) bool {
 		stored = c
 		s, ok := p.assignedTo(c)
@@ -632,31 +644,6 @@ func parent(c inspector.Cursor) inspector.Cursor {
 			return c
 		}
 	}
-}
-
-// untyped returns the selectors of a package without types that may name a
-// field or method of an etcd type: those called so in a file that imports the
-// etcd package. Nothing proves it, so they are for findings only.
-func (p *Pass) untyped(pkg, name string) []Ref {
-	if p.Info != nil {
-		return nil
-	}
-	var out []Ref
-	for c := range p.index.in.Root().Preorder((*ast.SelectorExpr)(nil)) {
-		sel := c.Node().(*ast.SelectorExpr)
-		if sel.Sel.Name != name {
-			continue
-		}
-		f := p.FileOf(sel.Pos())
-		for _, i := range f.imps {
-			if i.rel == pkg {
-				id, _ := c.LastChild()
-				out = append(out, Ref{Symbol: Symbol{pkg, name}, File: f, Ident: sel.Sel, Cursor: id, Tier: edit.Syntax})
-				break
-			}
-		}
-	}
-	return out
 }
 
 // fieldUse is one mention of a struct's field.

@@ -23,6 +23,10 @@ type index struct {
 	lits  map[Symbol][]Literal
 	owner map[*types.Package]map[types.Object]string // names of fields and of methods of unnamed types
 	uses  map[types.Object][]inspector.Cursor        // of the package's own variables and functions; see Pass.uses
+	refOf map[*ast.Ident]Symbol                      // what identifiers name
+	litOf map[*ast.CompositeLit]Symbol               // what literals are of
+
+	locals *locals // in packages without types
 
 	pointers *pointers // made when a rule first asks
 }
@@ -49,6 +53,8 @@ func newIndex(pkg *Package) *index {
 		byPkg: map[string][]Ref{},
 		lits:  map[Symbol][]Literal{},
 		owner: map[*types.Package]map[types.Object]string{},
+		refOf: map[*ast.Ident]Symbol{},
+		litOf: map[*ast.CompositeLit]Symbol{},
 	}
 	declared := map[string]bool{} // at package level, in any file
 	for _, f := range asts {
@@ -57,6 +63,9 @@ func newIndex(pkg *Package) *index {
 				declared[name] = true
 			}
 		}
+	}
+	if pkg.Info == nil {
+		x.locals = &locals{pkg, declared, map[*ast.Object]Symbol{}, map[*ast.Object]*types.Var{}}
 	}
 	for cf := range x.in.Root().Children() {
 		f := byAST[cf.Node().(*ast.File)]
@@ -75,6 +84,7 @@ func newIndex(pkg *Package) *index {
 func (x *index) add(r Ref) {
 	x.refs[r.Symbol] = append(x.refs[r.Symbol], r)
 	x.byPkg[r.Pkg] = append(x.byPkg[r.Pkg], r)
+	x.refOf[r.Ident] = r.Symbol
 }
 
 func (x *index) ident(pkg *Package, f *File, c inspector.Cursor, id *ast.Ident, declared map[string]bool) {
@@ -101,6 +111,12 @@ func (x *index) ident(pkg *Package, f *File, c inspector.Cursor, id *ast.Ident, 
 	if sym, ok := f.qualified(pkg, sel, declared); ok {
 		x.add(Ref{Symbol: sym, File: f, Ident: id, Cursor: c, Tier: edit.Syntax})
 		return
+	}
+	if q, ok := sel.X.(*ast.Ident); ok && x.locals != nil {
+		if t, ok := x.locals.typeOf(f, q); ok {
+			x.add(Ref{Symbol: x.locals.member(t, id.Name), File: f, Ident: id, Cursor: c, Tier: edit.Syntax})
+			return
+		}
 	}
 	// A member that the type does not have in the release that was loaded,
 	// which may be newer than the one that the code was written for.
@@ -144,6 +160,7 @@ func (x *index) literal(pkg *Package, f *File, c inspector.Cursor, lit *ast.Comp
 			if sym, ok := TypeSymbol(t); ok {
 				if named := types.Unalias(deref(t)).(*types.Named); indexed(named.Obj().Pkg().Path()) {
 					x.lits[sym] = append(x.lits[sym], Literal{f, lit, c, pkg.Tier})
+					x.litOf[lit] = sym
 				}
 			}
 			return
@@ -158,6 +175,7 @@ func (x *index) literal(pkg *Package, f *File, c inspector.Cursor, lit *ast.Comp
 		return
 	}
 	x.lits[sym] = append(x.lits[sym], Literal{f, lit, c, edit.Syntax})
+	x.litOf[lit] = sym
 	for kv := range c.Children() {
 		n, ok := kv.Node().(*ast.KeyValueExpr)
 		if !ok {

@@ -198,7 +198,7 @@ const (
 
 // caFileUse tells what the value is for whose field a selector names.
 func (p *Pass) caFileUse(sel *ast.SelectorExpr) tlsUse {
-	if s, ok := p.symbol(p.object(sel.X)); ok && serverTLS(s) {
+	if serverTLS(p.symbolOf(sel.X)) {
 		return useServer
 	}
 	o := p.object(sel.X)
@@ -219,7 +219,7 @@ func (p *Pass) tlsUse(follow func(visit func(inspector.Cursor) bool) bool) tlsUs
 		e := c.Node()
 		switch n := c.Parent().Node().(type) {
 		case *ast.SelectorExpr:
-			switch s, _ := p.symbol(p.object(n)); {
+			switch s := p.symbolOf(n); {
 			case n.X != e || s.Pkg != "pkg/transport":
 			case s.Name == "TLSInfo.ServerConfig":
 				use = useServer
@@ -235,7 +235,7 @@ func (p *Pass) tlsUse(follow func(visit func(inspector.Cursor) bool) bool) tlsUs
 			if !ok {
 				break
 			}
-			switch s, _ := p.symbol(p.object(call.Fun)); {
+			switch s := p.symbolOf(call.Fun); {
 			case s.Pkg != "pkg/transport":
 			case s.Name == "NewListener", s.Name == "NewTimeoutListener", s.Name == "NewTLSListener", s.Name == "NewListenerWithOpts":
 				use = useServer
