@@ -178,6 +178,7 @@ type planner struct {
 	from     string
 	fromFile string
 	modules  []*module
+	texts    []*load.Text
 	sources  map[string]*load.Source // by name
 	dirs     int
 	baseline map[*module]*baseline
@@ -230,7 +231,9 @@ func (pl *planner) load(ctx context.Context) error {
 		}
 	}
 	pl.baseline = map[*module]*baseline{}
-	return nil
+	var err error
+	pl.texts, err = load.Texts(ctx, pl.tree)
+	return err
 }
 
 // plan computes the migration for one target line.
@@ -252,7 +255,7 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 			p.Findings = append(p.Findings, loadFinding(m, pr))
 		}
 	}
-	src, err := Rewrite(target, pl.from, packages, pl.rules)
+	src, err := Rewrite(target, pl.from, packages, pl.rules, pl.texts...)
 	if err != nil {
 		return nil, err
 	}

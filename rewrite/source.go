@@ -6,6 +6,7 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/load"
@@ -13,7 +14,7 @@ import (
 	"github.com/etcdshift/etcdshift/rules"
 )
 
-// Sources is what the rules make of Go files.
+// Sources is what the rules make of the repository's own files.
 type Sources struct {
 	Changes  []edit.Change // those that fit together
 	Findings []edit.Finding
@@ -21,9 +22,9 @@ type Sources struct {
 	After    map[string][]byte // of those that change
 }
 
-// Rewrite runs rules over packages and settles the result: changes are merged,
+// Rewrite runs rules over packages and other files and settles the result: changes are merged,
 // imports follow, and a file that gofmt left alone before is formatted again.
-func Rewrite(target rules.Target, from string, packages []*load.Package, list []*rules.Rule) (*Sources, error) {
+func Rewrite(target rules.Target, from string, packages []*load.Package, list []*rules.Rule, texts ...*load.Text) (*Sources, error) {
 	s := &Sources{Before: map[string][]byte{}, After: map[string][]byte{}}
 	var changes []edit.Change
 	for _, lp := range packages {
@@ -33,6 +34,12 @@ func Rewrite(target rules.Target, from string, packages []*load.Package, list []
 			rp.Files = append(rp.Files, &rules.File{Name: f.Name, Src: f.Src, AST: f.AST})
 		}
 		r := rules.Run(target, from, rp, list)
+		changes = append(changes, r.Changes...)
+		s.Findings = append(s.Findings, r.Findings...)
+	}
+	for _, t := range texts {
+		s.Before[t.Name] = t.Src
+		r := rules.RunText(target, t.Name, t.Src, list)
 		changes = append(changes, r.Changes...)
 		s.Findings = append(s.Findings, r.Findings...)
 	}
@@ -112,6 +119,14 @@ func (s *Sources) settle() error {
 	}
 	for name, es := range edit.ByFile(edit.Edits(s.Changes)) {
 		src := s.Before[name]
+		if !strings.HasSuffix(name, ".go") {
+			after, err := edit.Apply(src, es)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			s.After[name] = after
+			continue
+		}
 		es, err := edit.Imports(name, src, es, adds[name], rules.PackageName)
 		if err != nil {
 			return fmt.Errorf("%s: the rewritten file does not parse, which is a defect of a rule: %w", name, err)

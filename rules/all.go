@@ -94,6 +94,11 @@ var All = []*Rule{
 
 	replacedSymbol,
 
+	// Files that are not Go.
+	textPath,
+	textMentions,
+	serverFlags,
+
 	// Whatever is left: moved, renamed, changed and removed symbols.
 	movedSymbol,
 	renamedSymbol,

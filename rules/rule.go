@@ -59,6 +59,8 @@ type Rule struct {
 	Answers func(*atlas.Break) bool
 	// OptIn rules run only when --rules names them.
 	OptIn bool
+	// Text looks at a file that is not Go.
+	Text func(*TextPass)
 	// Run looks at a package. A rule without it takes the fix that go vet
 	// suggests when it complains of the migrated code as Vet says.
 	Run func(*Pass)

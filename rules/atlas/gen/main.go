@@ -19,7 +19,7 @@ import (
 func main() {
 	src := flag.String("src", "gen", "folder of the source tables")
 	out := flag.String("out", "tables", "folder to write the tables to")
-	only := flag.String("only", "", "comma-separated steps to run instead of all: modules, paths, releases, symbols, qualifiers, interfaces, breaks, nocopy, grpc")
+	only := flag.String("only", "", "comma-separated steps to run instead of all: modules, paths, releases, symbols, qualifiers, interfaces, breaks, nocopy, grpc, flags")
 	flag.Parse()
 	if err := run(*src, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "atlas:", err)
@@ -43,6 +43,7 @@ var steps = []step{
 	{"breaks", (*gen).writeBreaks},
 	{"nocopy", (*gen).writeNoCopy},
 	{"grpc", (*gen).writeGRPC},
+	{"flags", (*gen).writeFlags},
 }
 
 // gen is one run of the generator.
