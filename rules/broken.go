@@ -60,6 +60,9 @@ func (p *Pass) hit(r Ref) (Hit, bool) {
 			}
 		}
 	}
+	if b == nil && r.Obj != nil && strings.Contains(r.Name, ".") && !ast.IsExported(r.Name) {
+		b = promotedBreak(r)
+	}
 	if b == nil {
 		return Hit{}, false
 	}
@@ -69,6 +72,27 @@ func (p *Pass) hit(r Ref) (Hit, bool) {
 	}
 	h := Hit{Ref: r, Break: b, Form: f, Class: f.Class[p.lineIndex()]}
 	return h, h.Class != atlas.None
+}
+
+// promotedBreak finds the break of a member of an unexported type by an
+// exported type that embeds it.
+func promotedBreak(r Ref) *atlas.Break {
+	name := r.Obj.Name()
+	bs := atlas.BreaksOf(r.Pkg)
+	for i := range bs {
+		owner, ok := strings.CutSuffix(bs[i].Symbol, "."+name)
+		if !ok {
+			continue
+		}
+		tn, ok := r.Obj.Pkg().Scope().Lookup(owner).(*types.TypeName)
+		if !ok {
+			continue
+		}
+		if obj, _, _ := types.LookupFieldOrMethod(types.NewPointer(tn.Type()), true, tn.Pkg(), name); obj == r.Obj {
+			return &bs[i]
+		}
+	}
+	return nil
 }
 
 func (p *Pass) lineIndex() int { return slices.Index(atlas.Lines(), p.Target.Line) }

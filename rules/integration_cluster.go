@@ -62,8 +62,9 @@ func TestGet(t *testing.T) {
 		"https://github.com/etcd-io/etcd/blob/v3.6.0/tests/framework/integration/testing.go",
 	},
 	Claims: []string{
-		"integration.NewClusterV3",
+		"integration.NewClusterV3", "integration.NewCluster", "integration.NewClusterByConfig",
 		"integration.ClusterConfig.UseGRPC", "integration.ClusterConfig.SkipCreatingClient",
+		"integration.ClusterConfig.UseV3", "integration.ClusterConfig.DiscoveryURL",
 		"integration.UrlScheme", "integration.UrlSchemeTLS",
 	},
 	Run: runIntegrationCluster,
@@ -82,11 +83,16 @@ func runIntegrationCluster(p *Pass) {
 	for _, r := range p.Refs(pkg, "NewClusterV3") {
 		p.prepareTest(r, prepared)
 	}
-	if p.Target.Line != atlas.Line35 {
-		for _, field := range []string{"UseGRPC", "SkipCreatingClient"} {
-			for _, r := range p.Refs(pkg, "ClusterConfig."+field) {
-				p.dropField(r, "integration clusters always have gRPC and clients in etcd "+string(p.Target.Line))
+	for h := range p.Broken() {
+		switch h.Break.Symbol {
+		case "NewCluster", "NewClusterByConfig":
+			if p.Target.Line != atlas.Line35 {
+				p.launchedCluster(h, prepared)
 			}
+		case "ClusterConfig.UseGRPC", "ClusterConfig.SkipCreatingClient", "ClusterConfig.UseV3":
+			p.dropField(h.Ref, "integration clusters always have gRPC and clients in etcd "+string(p.Target.Line))
+		case "ClusterConfig.DiscoveryURL":
+			p.Report(h.File, h.Ident, edit.Manual, "integration clusters are not made by discovery in etcd "+string(p.Target.Line), p.advice(h.Break))
 		}
 	}
 	for name, value := range map[string]string{"UrlScheme": `"unix"`, "UrlSchemeTLS": `"unixs"`} {
@@ -108,7 +114,7 @@ func enclosingFunction(c inspector.Cursor) ast.Node {
 func (p *Pass) prepareTest(r Ref, prepared map[ast.Node]bool) {
 	f, call := r.File, r.Call()
 	rename := func(c Change) {
-		if p.Target.Line != atlas.Line35 {
+		if p.Target.Line != atlas.Line35 && r.Ident.Name != "NewCluster" {
 			c.ReplaceNode(f, r.Ident, "NewCluster")
 		}
 	}
@@ -164,6 +170,50 @@ func (p *Pass) prepareTest(r Ref, prepared map[ast.Node]bool) {
 	q := strings.TrimSuffix(f.Text(mustExpr(r)), r.Ident.Name)
 	c.Insert(f, before.Pos(), q+"BeforeTestExternal("+test+")"+f.NL()+f.Indent(before.Pos()))
 	p.reviewHelper(r, fn)
+}
+
+// launchedCluster follows the clusters of the v2 API: from 3.6 there is one
+// kind of cluster, and it is launched when it is made.
+func (p *Pass) launchedCluster(h Hit, prepared map[ast.Node]bool) {
+	f, call := h.File, h.Call()
+	if call == nil || len(call.Args) != 2 {
+		p.reportBroken(h)
+		return
+	}
+	_, at := h.Expr()
+	for at.Node() != call {
+		at = at.Parent()
+	}
+	// The variable that holds it is launched in a statement of its own.
+	assign, ok := at.Parent().Node().(*ast.AssignStmt)
+	if !ok || assign.Tok != token.DEFINE || len(assign.Lhs) != 1 || p.Info == nil {
+		p.reportBroken(h)
+		return
+	}
+	obj := p.Info.Defs[assign.Lhs[0].(*ast.Ident)]
+	var launch []ast.Stmt
+	for use := range p.usesOf(obj) {
+		sel, ok := use.Parent().Node().(*ast.SelectorExpr)
+		if !ok || sel.Sel.Name != "Launch" {
+			continue
+		}
+		stmt, _, ok := StatementOf(use)
+		if _, isExpr := stmt.(*ast.ExprStmt); !ok || !isExpr || !f.aloneOnLines(stmt) {
+			p.reportBroken(h)
+			return
+		}
+		launch = append(launch, stmt)
+	}
+	c := p.Change(h.Tier, "clusters are launched when they are made")
+	if h.Break.Symbol == "NewCluster" {
+		config := strings.TrimSuffix(f.Text(mustExpr(h.Ref)), h.Ident.Name) + "ClusterConfig"
+		c.Insert(f, call.Args[1].Pos(), "&"+config+"{Size: ")
+		c.Insert(f, call.Args[1].End(), "}")
+	}
+	for _, s := range launch {
+		c.removeLines(f, s)
+	}
+	p.prepareTest(h.Ref, prepared)
 }
 
 func mustExpr(r Ref) ast.Expr {

@@ -249,7 +249,7 @@ func (p *Pass) namingType(r Ref) {
 	parent := c.Parent()
 	switch n := parent.Node().(type) {
 	case *ast.CompositeLit:
-		if n.Type != e {
+		if n.Type != e || r.Obj == nil { // what becomes of it cannot be told without types
 			break
 		}
 		ptr, ok := parent.Parent().Node().(*ast.UnaryExpr)
@@ -265,6 +265,9 @@ func (p *Pass) namingType(r Ref) {
 		change.Replace(r.File, client.End(), ptr.End(), "")
 		return
 	case *ast.StarExpr:
+		if r.Obj == nil {
+			break
+		}
 		change := p.Change(r.Tier, "a GRPCResolver is its client")
 		change.ReplaceNode(r.File, e, fromPackage("clientv3", "Client")(p, change, Hit{Ref: r}, nil))
 		return
