@@ -6,6 +6,7 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -27,6 +28,7 @@ type Sources struct {
 func Rewrite(target rules.Target, from string, packages []*load.Package, list []*rules.Rule, texts ...*load.Text) (*Sources, error) {
 	s := &Sources{Before: map[string][]byte{}, After: map[string][]byte{}}
 	var changes []edit.Change
+	known := map[edit.Edit]bool{}
 	for _, lp := range packages {
 		rp := &rules.Package{Path: lp.Path, Fset: lp.Fset, Types: lp.Types, Info: lp.Info, Tier: lp.Tier}
 		for _, f := range lp.Files {
@@ -34,7 +36,7 @@ func Rewrite(target rules.Target, from string, packages []*load.Package, list []
 			rp.Files = append(rp.Files, &rules.File{Name: f.Name, Src: f.Src, AST: f.AST})
 		}
 		r := rules.Run(target, from, rp, list)
-		changes = append(changes, r.Changes...)
+		changes = append(changes, once(known, r.Changes)...)
 		s.Findings = append(s.Findings, r.Findings...)
 	}
 	for _, t := range texts {
@@ -55,6 +57,22 @@ func Rewrite(target rules.Target, from string, packages []*load.Package, list []
 	}
 	s.Findings = edit.SortFindings(s.Findings)
 	return s, s.settle()
+}
+
+// once leaves out the edits that another load of the same files has made: a
+// file can be in the packages of several build configurations, and a change
+// that reaches over files need not be the same in all of them.
+func once(known map[edit.Edit]bool, changes []edit.Change) []edit.Change {
+	out := slices.Clone(changes)
+	for i, c := range out {
+		out[i].Edits = slices.DeleteFunc(slices.Clone(c.Edits), func(e edit.Edit) bool { return known[e] })
+	}
+	for _, c := range changes {
+		for _, e := range c.Edits {
+			known[e] = true
+		}
+	}
+	return slices.DeleteFunc(out, func(c edit.Change) bool { return len(c.Edits) == 0 })
 }
 
 func (s *Sources) conflict(c edit.Conflict) edit.Finding {
