@@ -235,7 +235,7 @@ func explain(p *page) []Diagnosis {
 
 // reachOf is how far from its literal a match may start or end. The longest
 // texts, a list of what vendor/ lacks, are cut there, which no fact depends on.
-const reachOf = 8 << 10
+const reachOf = 4 << 10
 
 // matches returns what FindAllStringSubmatchIndex would, by looking only where
 // the pattern's literal is.
