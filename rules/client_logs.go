@@ -10,7 +10,8 @@ import (
 //
 // Matched: calls of clientv3.New in code from before v3.3.14 whose Config names
 // no logger, and programs from before 3.5 that leave gRPC's logger as it is.
-// The latter is a matter of the process, so only package main is looked at.
+// The latter is a matter of the process, so only package main is looked at. And
+// calls of KeepAlive whose channel nobody reads.
 var clientLogs = &Rule{
 	ID:     "client-logs",
 	Title:  "report clients that begin to log to stderr",
@@ -55,6 +56,12 @@ func runClientLogs(p *Pass) {
 			}
 		}
 	}
+	for _, r := range p.Refs("clientv3", "Lease.KeepAlive") {
+		if p.before35(r.File) && ignoresFirst(r) {
+			p.Report(r.File, r.Call(), edit.Note, "nobody reads the channel of KeepAlive; from 3.5 on the client logs a warning each time that it is full",
+				"read it: go func() { for range ch { } }()")
+		}
+	}
 	if !p.FromBefore("v3.5.0") || len(p.Refs(grpclogPath, "SetLoggerV2"))+len(p.Refs(grpclogPath, "SetLogger"))+len(p.Refs("clientv3", "SetLogger")) > 0 {
 		return
 	}
@@ -70,6 +77,22 @@ func runClientLogs(p *Pass) {
 			}
 		}
 	}
+}
+
+// ignoresFirst says whether the first result of a call is thrown away.
+func ignoresFirst(r Ref) bool {
+	if r.Call() == nil {
+		return false
+	}
+	_, ec := r.Expr()
+	switch n := parent(parent(ec)).Node().(type) {
+	case *ast.ExprStmt:
+		return true
+	case *ast.AssignStmt:
+		id, ok := n.Lhs[0].(*ast.Ident)
+		return ok && len(n.Rhs) == 1 && id.Name == "_"
+	}
+	return false
 }
 
 // clientSilent adds a logger that drops everything to clients that log nowhere

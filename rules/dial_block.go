@@ -3,6 +3,7 @@ package rules
 import (
 	"go/ast"
 	"go/token"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -488,6 +489,9 @@ func (p *Pass) declaredBeside(sc inspector.Cursor, names ...string) bool {
 	return s == nil || slices.ContainsFunc(names, func(n string) bool { return s.Lookup(n) != nil })
 }
 
+// probeNames are the names that a probe declares.
+var probeNames = regexp.MustCompile(`\b(ctx|cancel|ep)\b`)
+
 func (d *dial) probeText(c Change, cli, err, bound string, guard, reset bool, in string) string {
 	ctx := c.Import(d.f, "context")
 	cond := err + " == nil"
@@ -514,12 +518,8 @@ func (d *dial) probeText(c Change, cli, err, bound string, guard, reset bool, in
 	lines = append(lines, "\t}", "}")
 	nl := d.f.NL()
 	text := strings.Join(lines, nl+in)
-	for _, taken := range []string{cli, err, bound} { // a client in a struct called ctx
-		root, _, _ := strings.Cut(taken, ".")
-		if root == "ctx" || root == "ep" || root == "cancel" {
-			text = strings.NewReplacer("ctx, cancel :=", "probe, cancelProbe :=", "(ctx, ep)", "(probe, member)", "_, ep :=", "_, member :=", "\tcancel()", "\tcancelProbe()").Replace(text)
-			break
-		}
+	if probeNames.MatchString(cli + " " + err + " " + bound) { // a client in a struct called ctx
+		text = strings.NewReplacer("ctx, cancel :=", "probe, cancelProbe :=", "(ctx, ep)", "(probe, member)", "_, ep :=", "_, member :=", "\tcancel()", "\tcancelProbe()").Replace(text)
 	}
 	return nl + in + text
 }

@@ -304,7 +304,10 @@ func (c Change) replace(f *File, start, end int, text string) {
 // package's name or, when that is taken in the file, one made from its path.
 func (c Change) Import(f *File, path string) string {
 	for _, i := range f.imps {
-		if i.final == path && i.newName != "_" && i.newName != "." {
+		// Old code has context from where it was before Go 1.7; what is there
+		// now are aliases.
+		same := i.final == path || path == "context" && i.final == "golang.org/x/net/context"
+		if same && i.newName != "_" && i.newName != "." {
 			return i.newName
 		}
 	}
@@ -350,6 +353,9 @@ func (f *File) freeName(path string) string {
 	}
 	// A name that a reader still recognises: the element before it, joined.
 	elems := strings.Split(path, "/")
+	if n := "std" + name; len(elems) == 1 && free(n) {
+		return n
+	}
 	for i := len(elems) - 2; i >= 0; i-- {
 		p := strings.Map(func(r rune) rune {
 			if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
