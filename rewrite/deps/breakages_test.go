@@ -367,6 +367,10 @@ import _ "git.example.invalid/team/lib/sub"
 		t.Errorf("findings %v, unreachable %v", res.Findings, res.Unreachable)
 	}
 	// What does not need it can be proved.
+	un, err := Unprovable(context.Background(), m.req, res)
+	if err != nil || len(un) != 1 || un["example.com/m/p"] != "git.example.invalid/team/lib/sub" {
+		t.Errorf("unprovable: %v, %v", un, err)
+	}
 	if out, failed := m.run(res, append([]string{"vet", "-mod=readonly"}, m.flags(res, ".")...)...); failed {
 		t.Errorf("%s", out)
 	}
@@ -718,5 +722,19 @@ import (
 			changed(t, res, "replace github.com/coreos/bbolt => github.com/coreos/bbolt v1.3.3")
 			m.builds(res)
 		})
+	}
+}
+
+func TestSolveNamesWhatRaisesTheGoDirectiveThatIsToStay(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, gomod("go 1.20\n\nrequire golang.org/x/text v0.43.0")+`
+-- t.go --
+package main
+
+import _ "golang.org/x/text/language"
+`)
+	m.req.Line, m.req.KeepGo = atlas.Line35, true
+	if u := m.unsolved(); u.Module != "golang.org/x/text@v0.43.0" || !strings.Contains(u.Cause, "from 1.20 to 1.2") {
+		t.Errorf("got %+v", u)
 	}
 }

@@ -71,6 +71,7 @@ type Result struct {
 	Build        []module.Version // build list of the plan, without the main module
 	beforeMod    []byte
 	beforeSum    []byte
+	vendored     []string // those of Unreachable that are compiled from the vendor folder
 	solver       *solver
 }
 
@@ -171,6 +172,7 @@ type solver struct {
 	trying   string            // module whose newer version was planned last, to make it compile
 	accepted map[string]bool   // modules that keep an old etcd, for want of a better version
 	standIns map[string]string // module → folder that stands in for it while the plan is made
+	vendored []string          // those that are the module's own vendored copy
 	sibling  map[string]bool   // those that are members of the workspace
 	missing  map[string]string // package that no module has any more → folder that stands in for it
 	compat   string            // -compat for tidy

@@ -15,7 +15,7 @@ import (
 
 // result reads the tidied plan and explains how it differs from the tree.
 func (s *solver) result(ctx context.Context) (*Result, error) {
-	r := &Result{Release: s.release.Version, Reason: s.reason, ModFile: s.modfile, beforeMod: s.mod, beforeSum: s.sum, solver: s}
+	r := &Result{Release: s.release.Version, Reason: s.reason, ModFile: s.modfile, beforeMod: s.mod, beforeSum: s.sum, solver: s, vendored: s.vendored}
 	var err error
 	if r.GoMod, err = os.ReadFile(s.modfile); err != nil {
 		return nil, err

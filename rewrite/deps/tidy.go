@@ -309,6 +309,11 @@ func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 	if err != nil {
 		return false, s.unresolved(ctx, err)
 	}
+	if s.KeepGo {
+		if err := s.keptGo(ctx); err != nil {
+			return false, err
+		}
+	}
 	version := map[string]string{}
 	for _, m := range build {
 		version[m.Path] = m.Version
@@ -360,6 +365,23 @@ func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// keptGo fails if the go directive had to be raised although it was to stay.
+func (s *solver) keptGo(ctx context.Context) error {
+	_, f, err := readMod(s.modfile)
+	if err != nil {
+		return err
+	}
+	if f.Go == nil || compareGo(f.Go.Version, s.directive()) <= 0 {
+		return nil
+	}
+	u := &Unsolved{Release: s.release.Version, Needs: "go " + f.Go.Version, Next: "leave out '--go keep', or lower the module that asks for it"}
+	u.Cause = fmt.Sprintf("the go directive would go from %s to %s", s.directive(), f.Go.Version)
+	if u.Module = dependent(s.requirers(ctx)[module.Version{Path: "go", Version: f.Go.Version}]); u.Module != "" {
+		u.Cause += ", which " + u.Module + " requires"
+	}
+	return u
 }
 
 // pushed explains an etcd module that the build selects above the release.

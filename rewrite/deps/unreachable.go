@@ -13,12 +13,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 )
 
 // A module that cannot be had from here, such as a private one without
@@ -52,7 +54,7 @@ func (s *solver) standIn(ctx context.Context, text string) (bool, error) {
 		if path == "" {
 			continue
 		}
-		if err := writePackage(s.standIns[path], strings.TrimPrefix(strings.TrimPrefix(m[1], path), "/")); err != nil {
+		if err := writePackage(s.standIns[path], strings.TrimPrefix(strings.TrimPrefix(m[1], path), "/"), m[1]); err != nil {
 			return false, err
 		}
 		changed = true
@@ -84,6 +86,7 @@ func (s *solver) standIn(ctx context.Context, text string) (bool, error) {
 		s.standIns[path] = dir
 		severity, with := edit.Manual, ""
 		if vendored {
+			s.vendored = append(s.vendored, path)
 			severity, with = edit.Review, " (its copy in vendor is used)"
 		}
 		s.finding("gomod-unreachable", severity, s.lineOfModule(path),
@@ -138,14 +141,74 @@ func lineWith(text, word string) string {
 	return firstLine(text)
 }
 
-// writePackage makes a bare package. Its name does not matter: tidy reads
-// imports only.
-func writePackage(dir, rel string) error {
+// writePackage makes a bare package with the name that its import path
+// suggests. tidy reads imports only; the name keeps what the compiler says of
+// the code around it short.
+func writePackage(dir, rel, importPath string) error {
 	dir = filepath.Join(dir, filepath.FromSlash(rel))
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "standin.go"), []byte("package standin\n"), 0o666)
+	return os.WriteFile(filepath.Join(dir, "standin.go"), []byte("package "+assumedName(importPath)+"\n"), 0o666)
+}
+
+// assumedName guesses a package name from an import path.
+func assumedName(importPath string) string {
+	prefix, _, ok := module.SplitPathVersion(importPath)
+	if !ok {
+		prefix = importPath
+	}
+	name := strings.TrimPrefix(path.Base(prefix), "go-")
+	if i := strings.IndexFunc(name, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }); i >= 0 {
+		name = name[:i]
+	}
+	if !token.IsIdentifier(name) {
+		return "standin"
+	}
+	return name
+}
+
+// Unprovable returns the packages of the module that cannot be compiled from
+// here, for they import, directly or not, one that only a bare package stands
+// in for; with the import path of that one. What the compiler says of them is
+// about the stand-ins, not about the plan. The flags are those of Generations.
+func Unprovable(ctx context.Context, req Request, res *Result, flags ...string) (map[string]string, error) {
+	out := map[string]string{}
+	bare := slices.DeleteFunc(slices.Clone(res.Unreachable), func(m string) bool { return slices.Contains(res.vendored, m) })
+	if bare = append(bare, res.Missing...); len(bare) == 0 {
+		return out, nil
+	}
+	run := req.Go
+	if run == nil {
+		run = new(gocmd.Runner)
+	}
+	fl := []string{"-mod=readonly", "-modfile=" + res.ModFile}
+	if req.OverlayFile != "" {
+		fl = append(fl, "-overlay="+req.OverlayFile)
+	}
+	g, err := loadGraph(ctx, run.With("GOWORK=off"), req.Dir, append(fl, flags...), "./...")
+	if err != nil {
+		return nil, err
+	}
+	through := map[*pkg]string{}
+	for _, p := range g.order { // dependencies come first
+		if m := p.moduleVersion().Path; slices.Contains(bare, m) {
+			through[p] = p.path()
+			continue
+		}
+		for _, q := range g.imports(p) {
+			if through[q] != "" {
+				through[p] = through[q]
+				break
+			}
+		}
+		if p.own() && through[p] != "" {
+			if path := strings.TrimSuffix(p.path(), ".test"); out[path] == "" {
+				out[path] = through[p]
+			}
+		}
+	}
+	return out, nil
 }
 
 // proxyDown reports whether the text is about a proxy that does not answer.
@@ -285,7 +348,7 @@ func (s *solver) standInFor(u *Unsolved) (bool, error) {
 		return false, u
 	}
 	dir := filepath.Join(s.Scratch, "missing", filepath.FromSlash(u.Package))
-	if err := writePackage(dir, ""); err != nil {
+	if err := writePackage(dir, "", u.Package); err != nil {
 		return false, err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+modfile.AutoQuote(u.Package)+"\n"), 0o666); err != nil {
