@@ -41,7 +41,7 @@ func (f facts) raise() bool {
 	for _, r := range raises {
 		if puller == r.prefix || strings.HasPrefix(puller, r.prefix+"/") {
 			if r.module != "" {
-				f["raise"] = r.module + "@" + r.version
+				f["raise"], f["settle"] = r.module+"@"+r.version, tidy
 			}
 			break
 		}

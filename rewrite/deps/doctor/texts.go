@@ -140,7 +140,7 @@ var texts = []known{
 			return f.raise()
 		},
 		cause: "gRPC 1.30 removed the package, and the build has gRPC {found|from 1.30 on}. {who} imports an etcd client of 3.4 or before; its tests, which go mod tidy resolves as well, need grpc/naming. A replace of gRPC by 1.26 makes this error go and brings the next, with all that needs a newer gRPC",
-		fix:   []string{"go get {raise}", tidy, migrate, "# who imports it:", "go mod why -m google.golang.org/grpc"},
+		fix:   []string{"go get {raise}", "{settle}", migrate, "# who imports it:", "go mod why -m google.golang.org/grpc"},
 		ref:   "https://github.com/etcd-io/etcd/issues/12124",
 	},
 
