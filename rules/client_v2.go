@@ -15,7 +15,8 @@ import (
 // moves. What it talks to does not: servers have the v2 API only with
 // --enable-v2 since 3.4, and not at all from 3.6 on. Keys, watches and locks
 // of v2 live in a store of their own, so a rewrite call by call would change
-// what a program reads; each call becomes a finding with its v3 form.
+// what a program reads; each call becomes a finding with its v3 form, and so
+// does each type, field and constant, once for a file.
 //
 // Rewritten: Discover of a Discoverer, which gained a parameter in 3.4.
 var clientV2 = &Rule{
@@ -133,6 +134,12 @@ func runClientV2(p *Pass) {
 	if p.Target.Line == "3.5" {
 		return
 	}
+	// Each call is a piece of work of its own; of types, fields and constants one
+	// word for each file is enough.
+	type place struct{ file, name string }
+	first := map[place]func(more int){}
+	count := map[place]int{}
+	var order []place
 	for _, r := range refs {
 		form, ok := v2Forms[r.Name]
 		if !ok || r.Call() != nil && v2Calls[r.Name] != nil {
@@ -151,7 +158,19 @@ func runClientV2(p *Pass) {
 		} else if slices.ContainsFunc(inCalls, func(l *ast.CompositeLit) bool { return l.Pos() <= at.Pos() && at.End() <= l.End() }) {
 			continue
 		}
-		p.reportV2(r, at, form)
+		pl := place{r.File.Name, r.Name}
+		if count[pl]++; count[pl] == 1 {
+			order = append(order, pl)
+			first[pl] = func(more int) {
+				if more > 0 {
+					form += "; " + strconv.Itoa(more) + " more in this file"
+				}
+				p.reportV2(r, at, form)
+			}
+		}
+	}
+	for _, pl := range order {
+		first[pl](count[pl] - 1)
 	}
 }
 
