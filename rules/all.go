@@ -64,6 +64,7 @@ var All = []*Rule{
 	grpcManualResolver,
 	grpcBalancerMethods,
 	grpcHealthServer,
+	grpcServer,
 	grpcAttributesPairs,
 	grpcStatusWrapped,
 	grpcRemoved,
