@@ -2,6 +2,8 @@ package rules
 
 import (
 	"go/ast"
+	"go/parser"
+	"go/types"
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -219,29 +221,48 @@ func (p *Pass) compatible(h Hit, now string) bool {
 	return isFunc && stillFunc && callable(o, n, same) && sameResults(o, n, same)
 }
 
-// renamedTo returns a type of a signature as signatures of the target have it.
+// renamedTo returns a type of a signature as signatures of the target have it:
+// with the new names of the package's own types, and of packages.
 func (p *Pass) renamedTo(pkg, typ string) string {
-	base := strings.TrimLeft(typ, "*[].")
-	lead := strings.TrimSuffix(typ, base)
-	if q, name, ok := strings.Cut(base, "."); ok {
-		// A package that is called otherwise in its new home.
-		for _, rel := range atlas.Packages() {
-			if home, _ := atlas.HomeOf(rel, p.Target.Line); home.OldName == q && home.Renamed() {
-				return lead + home.Name + "." + name
+	base, variadic := strings.CutPrefix(typ, "...")
+	e, err := parser.ParseExpr(base)
+	if err != nil {
+		return typ
+	}
+	ast.Inspect(e, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if q, ok := n.X.(*ast.Ident); ok {
+				q.Name = p.renamedPackage(q.Name)
+			}
+			return false
+		case *ast.Ident:
+			b := atlas.BreakOf(pkg, n.Name)
+			if b == nil {
+				return false
+			}
+			if path, symbol, ok := b.MovedIn(p.Target.Line); ok {
+				n.Name = symbol
+				if home, _ := atlas.HomeOf(pkg, p.Target.Line); home.Path != path {
+					n.Name = packageName(path) + "." + symbol
+				}
 			}
 		}
-		return typ
+		return true
+	})
+	out := anyName(types.ExprString(e))
+	if variadic {
+		out = "..." + out
 	}
-	b := atlas.BreakOf(pkg, base)
-	if b == nil {
-		return typ
+	return out
+}
+
+// renamedPackage returns the name of a package in the target, by its old name.
+func (p *Pass) renamedPackage(name string) string {
+	for _, rel := range atlas.Packages() {
+		if home, _ := atlas.HomeOf(rel, p.Target.Line); home.OldName == name && home.Renamed() {
+			return home.Name
+		}
 	}
-	path, symbol, ok := b.MovedIn(p.Target.Line)
-	if !ok {
-		return typ
-	}
-	if home, _ := atlas.HomeOf(pkg, p.Target.Line); home.Path != path {
-		symbol = packageName(path) + "." + symbol
-	}
-	return lead + symbol
+	return name
 }

@@ -19,6 +19,8 @@ const (
 	roundRobinJSON = "`{\"loadBalancingConfig\":[{\"round_robin\":{}}]}`"
 )
 
+const balancerAdvice = "`rb, err := resolver.NewBuilder(cli)` (package " + resolverPath + "), then `grpc.Dial(\"etcd:///\"+target, grpc.WithResolvers(rb), grpc.WithDefaultServiceConfig(" + roundRobinJSON + "), …)`"
+
 // namingResolver moves discovery from GRPCResolver to endpoint managers and
 // resolver builders.
 //
@@ -113,6 +115,8 @@ func runNamingResolver(p *Pass) {
 	for _, r := range p.Refs("google.golang.org/grpc", "RoundRobin") {
 		if call := r.Call(); call != nil && len(call.Args) == 1 && isPointerTo(pkg, "GRPCResolver")(p.TypeOf(call.Args[0])) {
 			inBalancer[call.Args[0]] = p.namingBalancer(r, call, clients)
+		} else if call != nil && p.Info == nil && len(p.RefsTo(pkg)) > 0 {
+			p.Report(r.File, r.Ident, edit.Manual, "grpc.RoundRobin is gone, and without types the resolver cannot be followed", balancerAdvice)
 		}
 	}
 	for _, r := range rest {
@@ -285,6 +289,10 @@ func (p *Pass) namingUpdate(r Ref, clients clientsOf) {
 		return
 	}
 	f := r.File
+	if r.Obj == nil {
+		p.Report(f, call, edit.Manual, "GRPCResolver.Update is gone, and without types the resolver cannot be followed", advice)
+		return
+	}
 	u, ok := p.updateLiteral(f, call.Args[2])
 	if !ok {
 		p.Report(f, call, edit.Manual, "GRPCResolver.Update is gone, and what this call does is decided by a value that is built elsewhere", advice)
@@ -500,12 +508,11 @@ func (f *File) operation(e ast.Expr) string {
 // namingBalancer replaces a round robin balancer over a GRPCResolver. It is
 // false where it leaves the resolver in place.
 func (p *Pass) namingBalancer(r Ref, call *ast.CallExpr, clients clientsOf) bool {
-	const advice = "`rb, err := resolver.NewBuilder(cli)` (package " + resolverPath + "), then `grpc.Dial(\"etcd:///\"+target, grpc.WithResolvers(rb), grpc.WithDefaultServiceConfig(" + roundRobinJSON + "), …)`"
 	f := r.File
 	_, at := r.Expr()
 	at = at.Parent()
 	fail := func(why string) bool {
-		p.Report(f, call, edit.Manual, "grpc.RoundRobin is gone; "+why, advice)
+		p.Report(f, call, edit.Manual, "grpc.RoundRobin is gone; "+why, balancerAdvice)
 		if client := clients.name(p, call.Args[0]); client != "" {
 			c := p.Change(r.Tier, "a GRPCResolver is its client")
 			c.ReplaceNode(f, call.Args[0], client)

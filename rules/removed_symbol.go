@@ -119,6 +119,8 @@ func (p *Pass) reportBroken(h Hit) {
 	_, isFunc := parseSignature(h.Form.Sig)
 	sev := edit.Manual
 	switch {
+	case strings.HasPrefix(now, "field ") && p.renamedTo(h.Pkg, plainSig(h.Form.Sig)) == plainSig(now):
+		return // the type of the field moved, and is what it was
 	case h.Class == atlas.Compat && (!isFunc || h.Call() != nil):
 		return
 	case isFunc && h.Call() != nil && p.compatible(h, now):
