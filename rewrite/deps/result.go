@@ -214,6 +214,11 @@ func (s *solver) explainGo(after *modfile.File) {
 		return
 	}
 	was, now := s.before.Go.Version, after.Go.Version
+	if compareGo(was, "1.14") < 0 && compareGo(now, "1.14") >= 0 && !Vendored(s.Dir) && hasVendoredGo(s.Dir) {
+		s.finding("gomod-vendor", edit.Manual, s.before.Go.Syntax,
+			fmt.Sprintf("with go %s builds take the vendor folder, which was passed over with go %s and has no modules.txt", now, was),
+			"run 'go mod vendor' after the plan is applied, or delete the folder")
+	}
 	if compareGo(was, "1.22") < 0 && compareGo(now, "1.22") >= 0 {
 		s.finding("gomod-go-directive", edit.Note, s.before.Go.Syntax,
 			fmt.Sprintf("the go directive goes from %s to %s: from 1.22 on each iteration of a for loop has its own variables, and GODEBUG defaults follow the directive", was, now),

@@ -193,3 +193,16 @@ func TestVendorListsWhatChangesAside(t *testing.T) {
 		t.Errorf("does not build from vendor:\n%s", out)
 	}
 }
+
+func TestSolveNoticesAVendorFolderThatAwakes(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, gomod("go 1.12")+"-- vendor/github.com/x/y/y.go --\npackage y\n")
+	res := m.solve()
+	found := false
+	for _, f := range res.Findings {
+		found = found || f.Rule == "gomod-vendor" && f.Line == 3
+	}
+	if !found {
+		t.Errorf("findings: %v", res.Findings)
+	}
+}

@@ -22,6 +22,13 @@ func Vendored(dir string) bool {
 	return err == nil
 }
 
+// hasVendoredGo reports whether a module has a vendor folder of Go packages,
+// of any tool's making: folders named by hosts.
+func hasVendoredGo(dir string) bool {
+	entries, err := os.ReadDir(filepath.Join(dir, "vendor"))
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.IsDir() && strings.Contains(e.Name(), ".") })
+}
+
 // VendorDir makes the vendor folder of a plan beside the tree and returns
 // where. A build uses it with -mod=vendor once it stands in the tree.
 func VendorDir(ctx context.Context, req Request, res *Result) (string, error) {
