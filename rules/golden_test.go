@@ -216,6 +216,7 @@ type outcome struct {
 	after    map[string][]byte // changed files
 	findings string
 	changes  []edit.Change
+	list     []edit.Finding // with files as in a workspace
 }
 
 // workspace is a copy of a module of testdata/modules with a folder per case.
@@ -358,7 +359,7 @@ func runCase(t *testing.T, g *golden, line atlas.Line, pkgs []*load.Package) *ou
 			fmt.Fprintf(&b, "\t%s\n", f.Advice)
 		}
 	}
-	o.findings = b.String()
+	o.findings, o.list = b.String(), s.Findings
 	return o
 }
 
@@ -552,6 +553,9 @@ func compileResults(t *testing.T, line atlas.Line, cases []*golden, results map[
 			}
 			w.write(t, g.name+"/"+name, data)
 		}
+	}
+	if line == atlas.Line37 {
+		defer t.Run("vet", func(t *testing.T) { vetResults(t, w, line, cases, results) })
 	}
 	if len(byName) == 0 {
 		return
