@@ -19,8 +19,11 @@ type Stage struct {
 // the module files last. Together the stages make exactly the files of the
 // plan. They are for reading: only the last is proved.
 func (p *Plan) Stages() []Stage {
-	if p.sources == nil {
+	switch {
+	case len(p.Writes) == 0:
 		return nil
+	case p.sources == nil:
+		return []Stage{{Writes: p.Writes}}
 	}
 	now := map[string][]byte{} // what the files hold so far
 	for name, b := range p.sources.Before {

@@ -52,6 +52,7 @@ type request struct {
 type outcome struct {
 	Run    *report.Run `json:"run,omitempty"`
 	Survey *Survey     `json:"survey,omitempty"`
+	Commit string      `json:"commit,omitempty"` // that was checked out
 	// Status and Reason stand in where there is no run.
 	Status Status `json:"status,omitempty"`
 	Reason string `json:"reason,omitempty"`
@@ -97,6 +98,7 @@ func Child(ctx context.Context, stdin io.Reader, plan Planner) error {
 		debug.SetMemoryLimit(m / 2) // the compilers need the rest
 	}
 	o := attemptPlan(ctx, &req, plan)
+	o.Commit = req.Job.Commit
 	data, err := json.Marshal(o)
 	if err != nil {
 		return err
@@ -113,6 +115,9 @@ func attemptPlan(ctx context.Context, req *request, plan Planner) *outcome {
 			return &outcome{Status: NotLoadable, Reason: err.Error()}
 		}
 	} else if err := checkout(ctx, j, root); err != nil {
+		if tooLarge(err) {
+			return &outcome{Status: Failed, Reason: diskReason(j.Limits)}
+		}
 		return &outcome{Status: NotLoadable, Reason: "checking out: " + err.Error()}
 	}
 	if req.Action == actionCheckout {
@@ -308,7 +313,7 @@ func (w *Worker) watch(ctx context.Context, group int, dir string, limits Limits
 		case <-done:
 			// The last look: a child can fill the disk and be done in time.
 			if n := diskUsage(dir); limits.Disk > 0 && n > limits.Disk {
-				return fmt.Sprintf("its files took more than the %s of --max-disk", size(limits.Disk))
+				return diskReason(limits)
 			}
 			return ""
 		case <-ctx.Done():
@@ -322,11 +327,26 @@ func (w *Worker) watch(ctx context.Context, group int, dir string, limits Limits
 		case <-disk.C:
 			begin := time.Now()
 			if n := diskUsage(dir); limits.Disk > 0 && n > limits.Disk {
-				return kill(fmt.Sprintf("its files took more than the %s of --max-disk", size(limits.Disk)))
+				return kill(diskReason(limits))
 			}
 			disk.Reset(max(wait, 20*time.Since(begin))) // looking must not be the work
 		}
 	}
+}
+
+// tooLarge says whether an error is that of a file above the size limit, in
+// the words of the system, of git about itself, or of its parent process.
+func tooLarge(err error) bool {
+	for _, s := range []string{"file too large", "file size limit", "signal 25"} {
+		if strings.Contains(strings.ToLower(err.Error()), s) {
+			return true
+		}
+	}
+	return false
+}
+
+func diskReason(l Limits) string {
+	return fmt.Sprintf("its files took more than the %s of --max-disk", size(l.Disk))
 }
 
 // lastWords picks the line of a log that says why: of a panic the first.

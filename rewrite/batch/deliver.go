@@ -97,7 +97,7 @@ func (w *Worker) deliver(ctx context.Context, j *Job, row *Row, dir string, fres
 		return err
 	}
 	if local(j.Repo) {
-		if err := publish(ctx, src, j.Repo, d.Branch, done.Commit); err != nil {
+		if err := publish(ctx, src, j.Repo, d.Branch, j.Commit, done.Commit); err != nil {
 			return err
 		}
 	} else {
@@ -161,10 +161,10 @@ func (w *Worker) commit(ctx context.Context, j *Job, row *Row, dir, src string) 
 		name, mail = "etcdshift", "etcdshift@localhost"
 	}
 	name, mail = strings.TrimSpace(name), strings.TrimSpace(mail)
-	env := []string{
-		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_DATE=" + date, "GIT_COMMITTER_DATE=" + date,
-		"GIT_AUTHOR_NAME=" + name, "GIT_AUTHOR_EMAIL=" + mail, "GIT_COMMITTER_NAME=" + name, "GIT_COMMITTER_EMAIL=" + mail,
-	}
+	env := append(slices.Clone(gitOwnEnv),
+		"GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date,
+		"GIT_AUTHOR_NAME="+name, "GIT_AUTHOR_EMAIL="+mail, "GIT_COMMITTER_NAME="+name, "GIT_COMMITTER_EMAIL="+mail,
+	)
 	if _, err := gitOwn(ctx, src, "checkout", "-q", "-b", d.Branch); err != nil {
 		return "", err
 	}
@@ -201,7 +201,7 @@ func (w *Worker) commit(ctx context.Context, j *Job, row *Row, dir, src string) 
 		if err := os.WriteFile(file, msg.Bytes(), 0o600); err != nil {
 			return "", err
 		}
-		if _, err := runGit(ctx, src, env, []string{"commit", "-q", "--no-verify", "--cleanup=strip", "-F", file}); err != nil {
+		if _, err := runGit(ctx, src, env, []string{"commit", "-q", "--no-verify", "--cleanup=strip", "-F", file}, ""); err != nil {
 			return "", err
 		}
 	}
@@ -235,7 +235,7 @@ func (w *Worker) steps(ctx context.Context, j *Job) ([]step, error) {
 // publish puts a branch of our checkout into a repository of the user's. The
 // work tree, the index and the branch that is checked out there stay as they
 // are.
-func publish(ctx context.Context, src, repo, branch, tip string) error {
+func publish(ctx context.Context, src, repo, branch, base, tip string) error {
 	have, err := gitOwn(ctx, os.TempDir(), "ls-remote", "--", remote(repo), "refs/heads/"+branch)
 	if err != nil {
 		return err
@@ -245,9 +245,16 @@ func publish(ctx context.Context, src, repo, branch, tip string) error {
 	} else if id != "" {
 		return fmt.Errorf("%s has a branch %s with other commits; delete it, or name another with --branch", repo, branch)
 	}
-	ref := "refs/heads/" + branch
-	_, err = gitOwn(ctx, repo, "fetch", "-q", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--refmap=",
-		"--", remote(src), ref+":"+ref)
+	// Objects go over as a pack and the branch by update-ref: a fetch would ask
+	// the repository's configuration what the URL stands for.
+	pack, err := runGit(ctx, src, gitOwnEnv, []string{"pack-objects", "-q", "--revs", "--thin", "--stdout"}, tip+"\n^"+base+"\n")
+	if err != nil {
+		return err
+	}
+	if _, err := runGit(ctx, repo, gitOwnEnv, []string{"unpack-objects", "-q"}, pack); err != nil {
+		return err
+	}
+	_, err = gitOwn(ctx, repo, "update-ref", "-m", "etcdshift batch", "refs/heads/"+branch, tip, strings.Repeat("0", len(tip)))
 	return err
 }
 
@@ -271,12 +278,20 @@ func origin(ctx context.Context, repo string) (string, error) {
 // before: after a kill nobody can know how far it came.
 func (w *Worker) command(ctx context.Context, j *Job, row *Row, dir, src string) error {
 	mark := commandMark(j)
-	if _, err := w.Store.attempts.Get(ctx, mark); err == nil {
+	err := persist(ctx, func() error {
+		_, err := w.Store.attempts.Get(ctx, mark)
+		return err
+	})
+	if err == nil {
 		return errors.New("the command was begun before and its end is not known, since the worker was killed; look at what it does outside, then 'etcdshift batch run --retry'")
 	} else if !errors.Is(err, jetstream.ErrKeyNotFound) {
 		return err
 	}
-	if _, err := w.Store.attempts.Put(ctx, mark, []byte("1")); err != nil {
+	err = persist(ctx, func() error {
+		_, err := w.Store.attempts.Put(ctx, mark, []byte("1"))
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	patch := filepath.Join(dir, "out", filePatch)

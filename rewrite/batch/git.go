@@ -51,7 +51,7 @@ var gitSafe = []string{
 // gitOwn runs git in a repository of ours; gitUser runs it with the user's
 // configuration too.
 func gitOwn(ctx context.Context, dir string, args ...string) (string, error) {
-	return runGit(ctx, dir, []string{"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1"}, args)
+	return runGit(ctx, dir, gitOwnEnv, args, "")
 }
 
 func gitUser(ctx context.Context, dir string, args ...string) (string, error) {
@@ -59,10 +59,13 @@ func gitUser(ctx context.Context, dir string, args ...string) (string, error) {
 	if os.Getenv("GIT_SSH_COMMAND") == "" {
 		env = []string{"GIT_SSH_COMMAND=ssh -o BatchMode=yes"} // fails instead of asking
 	}
-	return runGit(ctx, dir, env, args)
+	return runGit(ctx, dir, env, args, "")
 }
 
-func runGit(ctx context.Context, dir string, env, args []string) (string, error) {
+// gitOwnEnv keeps the user's and the system's configuration out.
+var gitOwnEnv = []string{"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1"}
+
+func runGit(ctx context.Context, dir string, env, args []string, stdin string) (string, error) {
 	var a []string
 	for _, c := range gitSafe {
 		a = append(a, "-c", c)
@@ -79,7 +82,7 @@ func runGit(ctx context.Context, dir string, env, args []string) (string, error)
 	cmd.Env = append(cmd.Env, env...)
 	cmd.WaitDelay = 5 * time.Second
 	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	err := cmd.Run()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
@@ -167,8 +170,12 @@ func checkout(ctx context.Context, j *Job, dir string) error {
 		return copyTree(ctx, j.Repo, dir)
 	}
 	want := j.Commit
-	if want == "" {
-		return fmt.Errorf("the commit of %s could not be found out", redact(j.Repo))
+	if want == "" { // nobody answered when it was listed
+		var err error
+		if want, err = resolve(ctx, j.Repo, j.Ref); err != nil {
+			return err
+		}
+		j.Commit = want
 	}
 	_, err := gitUser(ctx, dir, "fetch", "-q", "--depth=1", "--no-tags", "--", remote(j.Repo), want)
 	if err != nil {

@@ -366,7 +366,11 @@ func (s *Store) Forget(ctx context.Context, j *Job) error {
 
 // Row returns the row with an id, or nil.
 func (s *Store) Row(ctx context.Context, id string) (*Row, error) {
-	e, err := s.rows.Get(ctx, id)
+	var e jetstream.KeyValueEntry
+	err := persist(ctx, func() (err error) {
+		e, err = s.rows.Get(ctx, id)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, nil
 	}
@@ -395,14 +399,53 @@ func (s *Store) putRow(ctx context.Context, r *Row) error {
 			return err
 		}
 	}
-	_, err = s.rows.Put(ctx, r.ID, data)
-	return err
+	return persist(ctx, func() error {
+		_, err := s.rows.Put(ctx, r.ID, data)
+		return err
+	})
+}
+
+// patience is how long a worker holds on to a result while the server is
+// away. It is longer than a restart; what a worker did is worth keeping.
+const patience = 10 * time.Minute
+
+// persist writes to the server, and again while it is away.
+func persist(ctx context.Context, write func() error) error {
+	for begin := time.Now(); ; {
+		err := write()
+		if err == nil || ctx.Err() != nil || time.Since(begin) > patience || !away(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+// away says whether an error is the server's absence.
+func away(err error) bool {
+	for _, e := range []error{
+		nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrReconnectBufExceeded,
+		context.DeadlineExceeded, jetstream.ErrNoStreamResponse, jetstream.ErrNoHeartbeat,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.Code >= 500
 }
 
 // attempt counts an attempt at a job before it begins.
 func (s *Store) attempt(ctx context.Context, id string) (int, error) {
 	n := 0
-	e, err := s.attempts.Get(ctx, id)
+	var e jetstream.KeyValueEntry
+	err := persist(ctx, func() (err error) {
+		e, err = s.attempts.Get(ctx, id)
+		return err
+	})
 	switch {
 	case err == nil:
 		_ = json.Unmarshal(e.Value(), &n) // we wrote it
@@ -410,8 +453,10 @@ func (s *Store) attempt(ctx context.Context, id string) (int, error) {
 		return 0, err
 	}
 	n++
-	_, err = s.attempts.Put(ctx, id, []byte(fmt.Sprint(n)))
-	return n, err
+	return n, persist(ctx, func() error {
+		_, err := s.attempts.Put(ctx, id, []byte(fmt.Sprint(n)))
+		return err
+	})
 }
 
 // unattempt takes an attempt back that was interrupted on purpose.
@@ -435,8 +480,13 @@ func (s *Store) putFile(ctx context.Context, name, file string) error {
 		return err
 	}
 	defer f.Close()
-	_, err = s.files.Put(ctx, jetstream.ObjectMeta{Name: name}, f)
-	return err
+	return persist(ctx, func() error {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		_, err = s.files.Put(ctx, jetstream.ObjectMeta{Name: name}, f)
+		return err
+	})
 }
 
 // Objects of a batch.

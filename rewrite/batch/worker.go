@@ -34,6 +34,8 @@ type Worker struct {
 	Idle bool
 
 	mu sync.Mutex
+	// run stands in for runChild in measurements of the engine alone.
+	run func(ctx context.Context, j *Job, dir, action string) (*outcome, error)
 }
 
 // Run works until ctx is done or, with Idle, the queue is empty. What it has
@@ -164,9 +166,11 @@ func (w *Worker) finish(ctx context.Context, msg jetstream.Msg, row *Row) error 
 
 // ack waits until the server says that the job is off the queue.
 func (w *Worker) ack(ctx context.Context, msg jetstream.Msg) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	return msg.DoubleAck(ctx)
+	return persist(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		return msg.DoubleAck(ctx)
+	})
 }
 
 // heartbeat tells the queue, until stopped, that the job is in good hands.
@@ -244,9 +248,16 @@ func (w *Worker) plan(ctx context.Context, j *Job, dir string) (row *Row, fresh 
 			return row, false, nil
 		}
 	}
-	o, err := w.runChild(ctx, j, dir, actionPlan)
+	run := w.runChild
+	if w.run != nil {
+		run = w.run
+	}
+	o, err := run(ctx, j, dir, actionPlan)
 	if err != nil {
 		return nil, false, err
+	}
+	if o.Commit != "" {
+		j.Commit = o.Commit
 	}
 	row = o.row(j)
 	out := filepath.Join(dir, "out")
