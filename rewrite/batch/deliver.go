@@ -279,7 +279,7 @@ func origin(ctx context.Context, repo string) (string, error) {
 func (w *Worker) command(ctx context.Context, j *Job, row *Row, dir, src string) error {
 	mark := commandMark(j)
 	err := persist(ctx, func() error {
-		_, err := w.Store.attempts.Get(ctx, mark)
+		_, err := w.Store.marks.Get(ctx, mark)
 		return err
 	})
 	if err == nil {
@@ -288,7 +288,7 @@ func (w *Worker) command(ctx context.Context, j *Job, row *Row, dir, src string)
 		return err
 	}
 	err = persist(ctx, func() error {
-		_, err := w.Store.attempts.Put(ctx, mark, []byte("1"))
+		_, err := w.Store.marks.Put(ctx, mark, []byte("1"))
 		return err
 	})
 	if err != nil {

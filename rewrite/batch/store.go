@@ -49,14 +49,14 @@ const (
 // Store is an open queue with its results.
 type Store struct {
 	Connection
-	srv      *server.Server
-	nc       *nats.Conn
-	js       jetstream.JetStream
-	cons     jetstream.Consumer
-	rows     jetstream.KeyValue
-	attempts jetstream.KeyValue
-	files    jetstream.ObjectStore
-	lock     *flock.Flock
+	srv   *server.Server
+	nc    *nats.Conn
+	js    jetstream.JetStream
+	cons  jetstream.Consumer
+	rows  jetstream.KeyValue
+	marks jetstream.KeyValue // interrupted deliveries, and commands that have begun
+	files jetstream.ObjectStore
+	lock  *flock.Flock
 }
 
 var nameOK = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
@@ -100,7 +100,7 @@ func Open(ctx context.Context, c Connection) (_ *Store, err error) {
 
 // embed starts a server in this process.
 func (s *Store) embed() error {
-	if err := os.MkdirAll(s.State, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.State, "attempts"), 0o700); err != nil {
 		return err
 	}
 	s.lock = flock.New(filepath.Join(s.State, "lock"))
@@ -245,7 +245,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if s.rows, err = bucket("rows"); err != nil {
 		return err
 	}
-	if s.attempts, err = bucket("attempts"); err != nil {
+	if s.marks, err = bucket("marks"); err != nil {
 		return err
 	}
 	s.files, err = s.js.ObjectStore(ctx, stream+"_files")
@@ -264,8 +264,8 @@ func (s *Store) prepare(ctx context.Context) error {
 			return explain("consumer", err)
 		}
 	}
-	// Attempts are counted by us, beside the queue: the count then outlives the
-	// consumer, and the last attempt ends in a row instead of in silence.
+	// The limit on deliveries is ours and not the server's, so that the last
+	// one ends in a row instead of in silence.
 	s.cons, err = s.js.Consumer(ctx, stream, consumer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) || err == nil && s.AckWait != 0 && s.AckWait != s.cons.CachedInfo().Config.AckWait {
 		s.cons, err = s.js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
@@ -356,8 +356,9 @@ const codeSubjectFull = 10077
 // Forget takes the row and the attempts of a job away, so that it can run
 // again.
 func (s *Store) Forget(ctx context.Context, j *Job) error {
+	s.attempted(j.ID)
 	for _, id := range []string{j.ID, commandMark(j)} {
-		if err := s.attempts.Purge(ctx, id); err != nil {
+		if err := s.marks.Purge(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -439,33 +440,72 @@ func away(err error) bool {
 }
 
 // attempt counts an attempt at a job before it begins.
-func (s *Store) attempt(ctx context.Context, id string) (int, error) {
-	n := 0
-	var e jetstream.KeyValueEntry
-	err := persist(ctx, func() (err error) {
-		e, err = s.attempts.Get(ctx, id)
-		return err
-	})
-	switch {
-	case err == nil:
-		_ = json.Unmarshal(e.Value(), &n) // we wrote it
-	case !errors.Is(err, jetstream.ErrKeyNotFound):
+//
+// The server counts deliveries, and attempts that were interrupted on purpose
+// are taken off. The embedded queue forgets its deliveries when it starts, so
+// that what a killed run had in hand is to be had at once; there, a file
+// counts. It is not synced: a kill leaves it as it is, and after a power
+// failure one attempt more is no harm.
+func (s *Store) attempt(ctx context.Context, msg jetstream.Msg, id string) (int, error) {
+	if s.srv != nil {
+		n := 0
+		data, err := os.ReadFile(s.attemptFile(id))
+		if err == nil {
+			_ = json.Unmarshal(data, &n) // cut off by a power failure, it counts from zero
+		}
+		n++
+		return n, os.WriteFile(s.attemptFile(id), fmt.Append(nil, n), 0o600)
+	}
+	meta, err := msg.Metadata()
+	if err != nil {
 		return 0, err
 	}
-	n++
-	return n, persist(ctx, func() error {
-		_, err := s.attempts.Put(ctx, id, []byte(fmt.Sprint(n)))
+	n := int(meta.NumDelivered)
+	if n == 1 {
+		return n, nil
+	}
+	back, err := s.interrupted(ctx, id)
+	return max(n-back, 1), err
+}
+
+func (s *Store) attemptFile(id string) string { return filepath.Join(s.State, "attempts", id) }
+
+// interrupted is how many deliveries of a job ended by an interrupt.
+func (s *Store) interrupted(ctx context.Context, id string) (n int, err error) {
+	var e jetstream.KeyValueEntry
+	err = persist(ctx, func() (err error) {
+		e, err = s.marks.Get(ctx, id)
 		return err
 	})
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return n, json.Unmarshal(e.Value(), &n)
 }
 
 // unattempt takes an attempt back that was interrupted on purpose.
 func (s *Store) unattempt(ctx context.Context, id string, n int) error {
-	_, err := s.attempts.Put(ctx, id, []byte(fmt.Sprint(n-1)))
+	if s.srv != nil {
+		return os.WriteFile(s.attemptFile(id), fmt.Append(nil, n-1), 0o600)
+	}
+	back, err := s.interrupted(ctx, id)
+	if err == nil {
+		_, err = s.marks.Put(ctx, id, fmt.Append(nil, back+1))
+	}
 	return err
 }
 
-// commandMark is the key, among the attempts, that says that the command of a
+// attempted ends the count for a job that has a row.
+func (s *Store) attempted(id string) {
+	if s.srv != nil {
+		os.Remove(s.attemptFile(id)) // what stays counts for nothing
+	}
+}
+
+// commandMark is the key, among the marks, that says that the command of a
 // job has begun.
 func commandMark(j *Job) string { return "command-" + j.ID }
 

@@ -123,7 +123,7 @@ func (w *Worker) handle(ctx context.Context, msg jetstream.Msg, dir string) erro
 	if row != nil { // the row was stored, and the acknowledgement got lost
 		return w.ack(ctx, msg)
 	}
-	n, err := w.Store.attempt(ctx, j.ID)
+	n, err := w.Store.attempt(ctx, msg, j.ID)
 	if err != nil {
 		return err
 	}
@@ -156,6 +156,7 @@ func (w *Worker) finish(ctx context.Context, msg jetstream.Msg, row *Row) error 
 	if err := w.ack(ctx, msg); err != nil {
 		return err
 	}
+	w.Store.attempted(row.ID)
 	if w.Progress != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -164,13 +165,10 @@ func (w *Worker) finish(ctx context.Context, msg jetstream.Msg, row *Row) error 
 	return nil
 }
 
-// ack waits until the server says that the job is off the queue.
+// ack takes a job off the queue. Its row is stored, so that nothing hangs on
+// the acknowledgement: if it gets lost, the job comes back and finds the row.
 func (w *Worker) ack(ctx context.Context, msg jetstream.Msg) error {
-	return persist(ctx, func() error {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		return msg.DoubleAck(ctx)
-	})
+	return persist(ctx, msg.Ack)
 }
 
 // heartbeat tells the queue, until stopped, that the job is in good hands.
