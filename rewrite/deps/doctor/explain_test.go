@@ -386,3 +386,25 @@ func TestNoAdviceWeakensChecks(t *testing.T) {
 		}
 	}
 }
+
+func FuzzExplain(f *testing.F) {
+	a, err := txtar.ParseFile("testdata/texts.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range a.Files {
+		_, log, _ := strings.Cut(string(file.Data), "\n\n")
+		f.Add([]byte(log))
+	}
+	f.Fuzz(func(t *testing.T, log []byte) {
+		ds, err := Explain(strings.NewReader(string(log)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range ds {
+			if d.ID == "" || d.Title == "" || d.Cause == "" || len(d.Evidence) == 0 {
+				t.Errorf("incomplete: %+v", d)
+			}
+		}
+	})
+}
