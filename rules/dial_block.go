@@ -231,6 +231,11 @@ func (d *dial) report(message, advice string) {
 }
 
 func (d *dial) reportUnknown() {
+	if d.cfg.complete && len(d.cfg.fields["DialTimeout"]) > 0 {
+		d.report("clientv3.New waited up to DialTimeout for a connection, unless that was zero, and no longer does; the value of DialTimeout is only known at run time",
+			"if it is not zero, "+blockAdvice(d.p.Target.Line))
+		return
+	}
 	d.report("clientv3.New waited up to DialTimeout for a connection, if that was set, and no longer does; it is not seen here what its Config holds",
 		"if the error is to tell whether etcd is up and DialTimeout is not zero, "+blockAdvice(d.p.Target.Line))
 }
@@ -368,8 +373,10 @@ func (d *dial) guarded() {
 	as, ok := at.Node().(*ast.AssignStmt)
 	sc, alone := statement(at)
 	if !ok || !alone || sc.Node() != as || len(as.Lhs) != 1 || !d.p.repeatable(as.Lhs[0]) {
-		d.report("clientv3.New waited up to DialTimeout for a connection, unless that was zero, and no longer does; the value of DialTimeout is only known at run time",
-			"if it is never zero, add grpc.WithBlock() to the DialOptions of the Config")
+		if d.done[lc.Node()] || d.guardedInline(lc, kv) {
+			return
+		}
+		d.reportUnknown()
 		return
 	}
 	if d.done[as] {
@@ -381,6 +388,39 @@ func (d *dial) guarded() {
 	v, nl, in := f.Text(as.Lhs[0]), f.NL(), f.Indent(as.Pos())
 	c.Insert(f, as.End(), nl+in+"if "+v+".DialTimeout > 0 {"+nl+in+"\t"+v+".DialOptions = append("+v+".DialOptions, "+c.Qualified(f, grpcPath, "WithBlock()")+")"+nl+in+"}")
 	d.note("DialTimeout is still a field; it bounds clientv3.New again, by way of grpc.WithBlock")
+}
+
+// guardedInline does so for a literal within a statement: the options are made
+// in front of that.
+func (d *dial) guardedInline(lc inspector.Cursor, kv *ast.KeyValueExpr) bool {
+	p := d.p
+	sc, ok := statement(lc)
+	if !ok || !p.repeatable(kv.Value) {
+		return false
+	}
+	for fc := range lc.Enclosing((*ast.FuncDecl)(nil)) {
+		for range fc.Preorder((*ast.LabeledStmt)(nil)) {
+			return false // goto may not jump over a variable
+		}
+	}
+	f, lit := p.FileOf(lc.Node().Pos()), lc.Node().(*ast.CompositeLit)
+	block := sc.Parent().Node()
+	name := "dialOptions"
+	if f.taken[name] || d.done[block] { // taken, or made in this block already
+		return false
+	}
+	d.done[lit], d.done[block] = true, true
+	c := p.Change(d.ref.Tier, "clientv3.New no longer waits for a connection; grpc.WithBlock lets it wait up to DialTimeout, if that is set")
+	g, nl, in := c.Import(f, grpcPath), f.NL(), f.Indent(sc.Node().Pos())
+	c.Insert(f, sc.Node().Pos(), "var "+name+" []"+g+".DialOption"+nl+in+"if "+f.Text(kv.Value)+" > 0 {"+nl+in+"\t"+name+" = append("+name+", "+g+".WithBlock())"+nl+in+"}"+nl+in)
+	if opts := (Literal{Lit: lit}).Key("DialOptions"); opts != nil {
+		c.Insert(f, opts.Value.Pos(), "append(")
+		c.Insert(f, opts.Value.End(), ", "+name+"...)")
+	} else {
+		c.addField(f, lit, "DialOptions", name)
+	}
+	d.note("DialTimeout is still a field; it bounds clientv3.New again, by way of grpc.WithBlock")
+	return true
 }
 
 // probe asks the endpoints for their status behind New, for 3.7.
@@ -420,7 +460,35 @@ func (d *dial) timeoutText(timeout amount) (text string, guard bool) {
 			return d.f.Text(arg) + ".DialTimeout", timeout == unknown
 		}
 	}
+	// A Config that a function makes: the value itself, if it means the same
+	// here.
+	if values := d.cfg.fields["DialTimeout"]; timeout == positive && len(values) == 1 {
+		if e := values[0].Node().(ast.Expr); d.portable(e) {
+			return d.p.FileOf(e.Pos()).Text(e), false
+		}
+	}
 	return "", false
+}
+
+// portable says whether an expression means the same in the file of the call:
+// numbers, units of package time, and constants of the package.
+func (d *dial) portable(e ast.Expr) bool {
+	if d.p.Info == nil {
+		return false
+	}
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		return true
+	case *ast.BinaryExpr:
+		return d.portable(e.X) && d.portable(e.Y)
+	case *ast.Ident:
+		o := d.p.object(e)
+		return o != nil && o.Parent() == d.p.Pkg.Scope()
+	case *ast.SelectorExpr:
+		q, ok := e.X.(*ast.Ident)
+		return ok && q.Name == "time" && slices.ContainsFunc(d.f.imps, func(i *fileImport) bool { return i.path == "time" && i.name == "time" })
+	}
+	return false
 }
 
 func (d *dial) insertProbe(bound string, guard bool) bool {
