@@ -349,6 +349,28 @@ func readSources(ctx context.Context, root string, files []string) ([]*Source, e
 	return slices.Concat(out...), nil
 }
 
+// mentions says whether a path of an old layout stands anywhere in a file.
+func mentions(data []byte) bool {
+	for _, root := range atlas.OldRoots() {
+		for rest := data; ; {
+			i := bytes.Index(rest, []byte(root+"/"))
+			if i < 0 {
+				break
+			}
+			rest = rest[i:]
+			end := bytes.IndexFunc(rest, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"'`),;:#", r) })
+			if end < 0 {
+				end = len(rest)
+			}
+			if _, layout, ok := atlas.Canonical(string(rest[:end])); ok && layout != atlas.LayoutSplit {
+				return true
+			}
+			rest = rest[end:]
+		}
+	}
+	return false
+}
+
 func readSource(root, p string, data []byte) *Source {
 	if !slices.ContainsFunc(needles, func(n []byte) bool { return bytes.Contains(data, n) }) {
 		return nil
@@ -375,9 +397,7 @@ func readSource(root, p string, data []byte) *Source {
 			s.Beside = true
 		}
 	}
-	for _, r := range atlas.OldRoots() {
-		s.Mention = s.Mention || bytes.Contains(data, []byte(r+"/"))
-	}
+	s.Mention = mentions(data)
 	if !s.Etcd && !s.Beside && !s.Mention && s.Err == nil {
 		return nil
 	}
