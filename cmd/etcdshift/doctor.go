@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,7 +16,7 @@ import (
 )
 
 func doctorCommand() *cobra.Command {
-	var log, format string
+	var log, format, cacert, cert, key string
 	var endpoints []string
 	var offline bool
 	c := &cobra.Command{
@@ -34,12 +36,15 @@ recognise the log; 2 usage.`,
 				return usageError{fmt.Errorf("--format %s: must be text or json", format)}
 			}
 			var ds []doctor.Diagnosis
-			var err error
+			tls, err := memberTLS(cacert, cert, key)
+			if err != nil {
+				return err
+			}
 			if log != "" {
 				ds, err = explain(c.InOrStdin(), log)
 			} else {
 				ds, err = doctor.Examine(c.Context(), doctor.Options{
-					Dir: dirOf(args), Go: &gocmd.Runner{Offline: offline}, Endpoints: endpoints, Offline: offline,
+					Dir: dirOf(args), Go: &gocmd.Runner{Offline: offline}, Endpoints: endpoints, TLS: tls, Offline: offline,
 				})
 			}
 			if err != nil {
@@ -69,9 +74,39 @@ recognise the log; 2 usage.`,
 	}
 	c.Flags().StringVar(&log, "log", "", "explain the output of a failed go command in this `file`; - for standard input")
 	c.Flags().StringSliceVar(&endpoints, "endpoints", nil, "live etcd members to compare the client's version with")
+	c.Flags().StringVar(&cacert, "cacert", "", "certificate authorities of the endpoints, a PEM `file` (default: the system's)")
+	c.Flags().StringVar(&cert, "cert", "", "client certificate for the endpoints, a PEM `file`")
+	c.Flags().StringVar(&key, "key", "", "key of the client certificate, a PEM `file`")
 	c.Flags().BoolVar(&offline, "offline", false, "use the module cache alone")
 	c.Flags().StringVar(&format, "format", "text", "output: text or json")
 	return c
+}
+
+// memberTLS makes the TLS configuration for members from PEM files; nil when
+// there are none.
+func memberTLS(cacert, cert, key string) (*tls.Config, error) {
+	if cacert == "" && cert == "" && key == "" {
+		return nil, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cacert != "" {
+		pem, err := os.ReadFile(cacert)
+		if err != nil {
+			return nil, fmt.Errorf("--cacert: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--cacert %s: no certificate in it", cacert)
+		}
+	}
+	if cert != "" || key != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("--cert and --key: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
 }
 
 func explain(stdin io.Reader, log string) ([]doctor.Diagnosis, error) {
