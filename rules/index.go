@@ -118,14 +118,57 @@ func (x *index) ident(pkg *Package, f *File, c inspector.Cursor, id *ast.Ident, 
 			return
 		}
 	}
+	if pkg.Info == nil {
+		x.memberOf(pkg, f, c, id, sel, declared)
+		return
+	}
 	// A member that the type does not have in the release that was loaded,
 	// which may be newer than the one that the code was written for.
-	if pkg.Info != nil {
-		if t := pkg.Info.TypeOf(sel.X); t != nil {
-			if n, ok := types.Unalias(deref(t)).(*types.Named); ok && n.Obj().Pkg() != nil && indexed(n.Obj().Pkg().Path()) {
-				x.add(Ref{Symbol: Symbol{canonical(n.Obj().Pkg().Path()), n.Obj().Name() + "." + id.Name}, File: f, Ident: id, Cursor: c, Tier: edit.Syntax})
+	if t := pkg.Info.TypeOf(sel.X); t != nil {
+		if n, ok := types.Unalias(deref(t)).(*types.Named); ok && n.Obj().Pkg() != nil && indexed(n.Obj().Pkg().Path()) {
+			x.add(Ref{Symbol: Symbol{canonical(n.Obj().Pkg().Path()), n.Obj().Name() + "." + id.Name}, File: f, Ident: id, Cursor: c, Tier: edit.Syntax})
+		}
+	}
+}
+
+// memberOf finds members of the types of gRPC and of client v2 without types:
+// of a parameter or a variable that is declared with one, or made by client
+// v2's constructor of it.
+func (x *index) memberOf(pkg *Package, f *File, c inspector.Cursor, id *ast.Ident, sel *ast.SelectorExpr, declared map[string]bool) {
+	q, ok := sel.X.(*ast.Ident)
+	if !ok || q.Obj == nil || q.Obj.Kind != ast.Var {
+		return
+	}
+	var t ast.Expr
+	switch d := q.Obj.Decl.(type) {
+	case *ast.Field:
+		t = d.Type
+	case *ast.ValueSpec:
+		t = d.Type
+	case *ast.AssignStmt:
+		call, ok := d.Rhs[0].(*ast.CallExpr)
+		if v, isVar := d.Lhs[0].(*ast.Ident); ok && isVar && v.Name == q.Name {
+			if fun, ok := call.Fun.(*ast.SelectorExpr); ok {
+				if made, ok := f.qualified(pkg, fun, declared); ok && made.Pkg == "client" && strings.HasPrefix(made.Name, "New") {
+					name := strings.TrimPrefix(made.Name, "New")
+					if name == "" {
+						name = "Client"
+					}
+					x.add(Ref{Symbol: Symbol{"client", name + "." + id.Name}, File: f, Ident: id, Cursor: c, Tier: edit.Syntax})
+				}
 			}
 		}
+		return
+	}
+	if star, ok := t.(*ast.StarExpr); ok {
+		t = star.X
+	}
+	ts, ok := t.(*ast.SelectorExpr)
+	if !ok {
+		return
+	}
+	if sym, ok := f.qualified(pkg, ts, declared); ok && (sym.Pkg == "client" || sym.Pkg == grpcPath || strings.HasPrefix(sym.Pkg, grpcPath+"/")) {
+		x.add(Ref{Symbol: Symbol{sym.Pkg, sym.Name + "." + id.Name}, File: f, Ident: id, Cursor: c, Tier: edit.Syntax})
 	}
 }
 
