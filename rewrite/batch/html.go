@@ -21,6 +21,7 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"slug":    func(s Status) string { return strings.ReplaceAll(string(s), " ", "-") },
 	"patch":   (*Row).patchFile,
 	"cell":    cell,
+	"count":   count,
 }).Parse(page))
 
 // HTML writes one page that needs nothing else; only the links to patches lead
@@ -172,7 +173,7 @@ func SurveyText(w io.Writer, rows []*Row) error {
 			old++
 		}
 	}
-	fmt.Fprintf(b, "%d repositories, %d with old etcd\n\nmodules\n", len(rows), old)
+	fmt.Fprintf(b, "%s, %d with old etcd\n\nmodules\n", count(len(rows)), old)
 	for _, r := range NewMatrix(ok).Rows {
 		m := r.Module
 		fmt.Fprintf(b, "  %s %s", r.Repo, cell(m.Path))

@@ -152,23 +152,30 @@ func Summarize(rows []*Row, hours Hours) *Summary {
 // HoursOf estimates the work on one repository.
 func (s *Summary) HoursOf(r *Row) float64 { return s.each.of(r) }
 
+func count(repositories int) string {
+	if repositories == 1 {
+		return "1 repository"
+	}
+	return fmt.Sprintf("%d repositories", repositories)
+}
+
 // Text writes the report for people.
 func (s *Summary) Text(w io.Writer) error {
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "%d repositories\n", len(s.Rows))
+	fmt.Fprintf(b, "%s\n", count(len(s.Rows)))
 	for _, c := range s.Statuses {
 		fmt.Fprintf(b, "  %5d  %s\n", c.Count, c.Status)
 	}
 	if len(s.Rules) > 0 {
 		b.WriteString("\nchanges\n")
 		for _, r := range s.Rules {
-			fmt.Fprintf(b, "  %5d  %-32s in %d repositories\n", r.Changes, r.Rule, r.Repos)
+			fmt.Fprintf(b, "  %5d  %-32s in %s\n", r.Changes, r.Rule, count(r.Repos))
 		}
 	}
 	if len(s.Kinds) > 0 {
 		b.WriteString("\nfindings\n")
 		for _, k := range s.Kinds {
-			fmt.Fprintf(b, "  %5d  %-32s %-6s in %d repositories, about %.1f hours\n", k.Count, k.Rule, k.Severity, k.Repos, k.Hours)
+			fmt.Fprintf(b, "  %5d  %-32s %-6s in %s, about %.1f hours\n", k.Count, k.Rule, k.Severity, count(k.Repos), k.Hours)
 		}
 	}
 	b.WriteString("\n")
