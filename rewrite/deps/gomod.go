@@ -68,7 +68,7 @@ func (s *solver) draft() {
 			if v := s.companion(p); v != "" {
 				s.set[p] = requirement{version: v, why: "all etcd modules have one release"}
 			}
-		case r.Indirect && slices.Contains(companions, p):
+		case r.Indirect && slices.Contains(companions, p) && s.min[p] == "":
 			s.drop[requireKey(p)] = "only the old etcd needed it"
 		case r.Indirect && isCore(p) && s.min[p] != "" && semver.Compare(r.Mod.Version, s.min[p]) < 0:
 			// tidy would raise the line in place and keep its comment, which

@@ -308,7 +308,7 @@ func (s *solver) withoutStandIns(mod, sum []byte) (planMod, planSum []byte, err 
 	for _, r := range f.Require {
 		have[r.Mod.Path] = true
 	}
-	if !s.siblingsOnly() {
+	if !s.known() {
 		for _, r := range s.before.Require {
 			if _, dropped := s.drop[requireKey(r.Mod.Path)]; !dropped && !have[r.Mod.Path] && r.Indirect {
 				f.AddNewRequire(r.Mod.Path, r.Mod.Version, true)
@@ -322,7 +322,7 @@ func (s *solver) withoutStandIns(mod, sum []byte) (planMod, planSum []byte, err 
 	var keep bytes.Buffer // what tidy took away because of the stand-ins
 	for l := range bytes.Lines(s.sum) {
 		path, _, _ := strings.Cut(string(l), " ")
-		if !s.siblingsOnly() || s.sibling[path] {
+		if !s.known() || s.sibling[path] {
 			keep.Write(l)
 		}
 	}

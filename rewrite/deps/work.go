@@ -68,9 +68,17 @@ func (s *solver) siblings(ctx context.Context) error {
 	return nil
 }
 
-// siblingsOnly reports whether all that stands in for a module is its folder
-// in the workspace, so that what it requires is known.
-func (s *solver) siblingsOnly() bool { return len(s.standIns) == len(s.sibling) }
+// known reports whether nothing that the module had before can be lost: what
+// stands in for a module is its folder in the workspace, or the module is one
+// that only the plan brings.
+func (s *solver) known() bool {
+	for path := range s.standIns {
+		if !s.sibling[path] && (s.lineOfModule(path) != nil || mentions(string(s.sum), path)) {
+			return false
+		}
+	}
+	return true
+}
 
 // workFile returns the go.work in effect for the module, "" if there is none.
 func workFile(ctx context.Context, s *solver) (string, error) {
