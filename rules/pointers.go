@@ -216,6 +216,9 @@ func (a *pointers) join(x, y *group) *group {
 		return x
 	}
 	y.up = x
+	if x.msg == nil {
+		x.msg = y.msg
+	}
 	x.edits = append(x.edits, y.edits...)
 	x.copies = append(x.copies, y.copies...)
 	x.reads = append(x.reads, y.reads...)
@@ -340,8 +343,11 @@ func (a *pointers) direct(fn *types.Func) bool {
 	if fn == nil || !a.local(fn) {
 		return false
 	}
-	recv := fn.Signature().Recv()
-	return recv == nil || !types.IsInterface(recv.Type())
+	sig := fn.Origin().Signature()
+	if sig.TypeParams().Len() > 0 || sig.RecvTypeParams().Len() > 0 {
+		return false // its body may count on a zero value that is no nil
+	}
+	return sig.Recv() == nil || !types.IsInterface(sig.Recv().Type())
 }
 
 // hidden says whether no other package can use an exported object.
@@ -383,6 +389,9 @@ func (a *pointers) group(e ast.Expr) *group {
 			return a.outside(f, e, msg, obj, func(sig string) ast.Expr { return fieldType(sig) })
 		}
 	case *ast.IndexExpr:
+		if _, _, ok := a.shapeOf(e.X); !ok {
+			return a.stuck(msg, f, e, "an element of a type that is not followed")
+		}
 		g := a.of(e.X)
 		if t := a.p.TypeOf(e.X); t != nil && depth == 0 {
 			if _, ok := t.Underlying().(*types.Map); ok && !a.twoValued(e) {
@@ -535,6 +544,9 @@ func (a *pointers) callee(fun ast.Expr) *types.Func {
 func (a *pointers) outside(f *File, e ast.Node, msg *types.Named, obj types.Object, part func(sig string) ast.Expr) *group {
 	sym, _ := a.p.symbol(obj)
 	s, ok := atlas.Lookup(sym.Pkg, sym.Name, string(a.p.Target.Line))
+	if a.local(obj) {
+		return a.stuck(msg, f, e, "passed through an interface or a generic function")
+	}
 	if !ok || s.Sig == "" {
 		return a.stuck(msg, f, e, "declared in another package")
 	}
@@ -785,6 +797,10 @@ func objNode(obj types.Object) ast.Node {
 
 // settle decides how the copies of a group are made.
 func (a *pointers) settle(g *group) {
+	if g.msg == nil {
+		g.why = "of a type that is not known"
+		return
+	}
 	sym, _ := TypeSymbol(g.msg)
 	if !a.writes[sym] || g.why != "" || g.merge != nil {
 		return
@@ -795,6 +811,29 @@ func (a *pointers) settle(g *group) {
 	case len(g.copies) > 0 && cloneType(g.msg) == (Symbol{}):
 		g.why, g.whyAt = "copied in a package that writes to its fields, and proto.Clone does not take it", g.flaggedSpot()
 	}
+	for _, s := range g.copies {
+		if g.why == "" && a.shadowed(s.f, cloneType(g.msg).Pkg, s.n) {
+			g.why, g.whyAt = "copied where a variable hides the name of its package", s
+		}
+	}
+}
+
+// shadowed says whether the name by which a file imports a package of etcd
+// means something else at a node.
+func (a *pointers) shadowed(f *File, rel string, n ast.Node) bool {
+	for _, i := range f.imps {
+		if i.rel != rel {
+			continue
+		}
+		scope := a.p.Pkg.Scope().Innermost(n.Pos())
+		if scope == nil {
+			return false
+		}
+		_, obj := scope.LookupParent(i.name, n.Pos())
+		_, pkg := obj.(*types.PkgName)
+		return obj != nil && !pkg
+	}
+	return false
 }
 
 // cloneType returns the message that a message is cloned as: itself, or what a
@@ -1095,10 +1134,14 @@ func (a *pointers) assign(f *File, c inspector.Cursor, n *ast.AssignStmt) {
 // mergeable says whether an assignment of one message can be written as
 // proto.Reset and proto.Merge.
 func (a *pointers) mergeable(c inspector.Cursor, n *ast.AssignStmt) bool {
-	if n.Tok != token.ASSIGN || len(n.Lhs) != 1 || len(n.Rhs) != 1 || blank(n.Lhs[0]) || !Simple(n.Lhs[0]) || !addressable(a.p, n.Lhs[0]) {
+	if n.Tok != token.ASSIGN || len(n.Lhs) != 1 || len(n.Rhs) != 1 || blank(n.Lhs[0]) || !addressable(a.p, n.Lhs[0]) {
 		return false
 	}
-	if _, star := ast.Unparen(n.Lhs[0]).(*ast.StarExpr); star {
+	to := n.Lhs[0]
+	if star, ok := to.(*ast.StarExpr); ok {
+		to = star.X
+	}
+	if !a.p.repeatable(to) {
 		return false
 	}
 	msg, depth, ok := a.shapeOf(n.Lhs[0])
@@ -1135,6 +1178,9 @@ func (a *pointers) mergeInto(f *File, n *ast.AssignStmt) {
 	a.of(n.Lhs[0])
 	sym, _ := TypeSymbol(msg)
 	a.writes[sym] = true
+	if obj := a.object(n.Lhs[0]); obj != nil {
+		a.filled[obj] = true
+	}
 	g := a.fresh(msg)
 	g.merge = n
 	from := a.of(n.Rhs[0]).root()
@@ -1487,7 +1533,7 @@ func (a *pointers) builtin(f *File, n *ast.CallExpr, name string) {
 			switch {
 			case !ok:
 			case !to:
-				a.sink(f, arg, "appended to a slice of interfaces")
+				a.sink(f, arg, "appended to a slice of another type")
 			default:
 				a.flow(f, arg, a.of(n), true, false)
 			}
@@ -1758,7 +1804,10 @@ func (a *pointers) emitMerge(p *Pass, g *group) {
 	}
 	sym, _ := TypeSymbol(g.msg)
 	c := p.Change(p.Tier, "%s is copied by proto.Merge", short(sym))
-	pkg, to := c.Import(f, googleProto), f.Text(n.Lhs[0])
+	pkg, to := c.Import(f, googleProto), "&"+f.Text(n.Lhs[0])
+	if star, ok := n.Lhs[0].(*ast.StarExpr); ok {
+		to = f.Text(star.X)
+	}
 	from, addr := ast.Unparen(n.Rhs[0]), ""
 	switch x := from.(type) {
 	case *ast.StarExpr:
@@ -1768,7 +1817,7 @@ func (a *pointers) emitMerge(p *Pass, g *group) {
 			addr = "&"
 		}
 	}
-	c.Replace(f, n.Pos(), from.Pos(), pkg+".Reset(&"+to+")"+f.NL()+f.Indent(n.Pos())+pkg+".Merge(&"+to+", "+addr)
+	c.Replace(f, n.Pos(), from.Pos(), pkg+".Reset("+to+")"+f.NL()+f.Indent(n.Pos())+pkg+".Merge("+to+", "+addr)
 	c.Replace(f, from.End(), n.End(), ")")
 }
 
@@ -1797,8 +1846,11 @@ func short(s Symbol) string { return s.Pkg[strings.LastIndexByte(s.Pkg, '/')+1:]
 
 // report writes the findings of a group that stays as it is.
 func (a *pointers) report(p *Pass, g *group) {
-	sym, _ := TypeSymbol(g.msg)
-	name := short(sym)
+	name := "a message"
+	if g.msg != nil {
+		sym, _ := TypeSymbol(g.msg)
+		name = short(sym)
+	}
 	reason := ""
 	if g.why != "" {
 		reason = " (not rewritten: the value is " + g.why + ")"
