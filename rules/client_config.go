@@ -5,6 +5,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ast/inspector"
@@ -229,6 +230,15 @@ func (f *File) oldLayout() bool {
 	return false
 }
 
+// preRelease35 says whether a file imports etcd by the path that it had between
+// 3.4 and 3.5.
+func (f *File) preRelease35() bool {
+	return slices.ContainsFunc(f.imps, func(i *fileImport) bool {
+		_, layout, ok := atlas.Canonical(i.path)
+		return ok && layout == atlas.LayoutV3
+	})
+}
+
 // test says whether a file is a test.
 func (f *File) test() bool { return strings.HasSuffix(f.Name, "_test.go") }
 
@@ -250,7 +260,10 @@ func (p *Pass) before(f *File, v string) (yes bool, unsure string) {
 
 // configs returns the calls of clientv3.New with what is seen of their Config.
 func (p *Pass) configs() []newCall {
-	var out []newCall
+	if p.index.newCalls != nil {
+		return p.index.newCalls
+	}
+	out := []newCall{}
 	for _, r := range p.Refs("clientv3", "New") {
 		call := r.Call()
 		if call == nil || len(call.Args) != 1 {
@@ -260,6 +273,7 @@ func (p *Pass) configs() []newCall {
 		arg, _ := parent(ec).FindNode(call.Args[0])
 		out = append(out, newCall{r, call, p.clientConfig(arg)})
 	}
+	p.index.newCalls = out
 	return out
 }
 

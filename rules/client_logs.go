@@ -57,8 +57,8 @@ func runClientLogs(p *Pass) {
 		}
 	}
 	for _, r := range p.Refs("clientv3", "Lease.KeepAlive") {
-		if p.before35(r.File) && ignoresFirst(r) {
-			p.Report(r.File, r.Call(), edit.Note, "nobody reads the channel of KeepAlive; from 3.5 on the client logs a warning each time that it is full",
+		if yes, _ := p.before(r.File, "v3.4.0-0"); yes && ignoresFirst(r) {
+			p.Report(r.File, r.Call(), edit.Note, "nobody reads the channel of KeepAlive; from 3.4 on the client logs a warning each time that it is full",
 				"read it: go func() { for range ch { } }()")
 		}
 	}

@@ -26,7 +26,8 @@ type index struct {
 	refOf map[*ast.Ident]Symbol                      // what identifiers name
 	litOf map[*ast.CompositeLit]Symbol               // what literals are of
 
-	locals *locals // in packages without types
+	locals   *locals   // in packages without types
+	newCalls []newCall // see Pass.configs
 
 	pointers *pointers // made when a rule first asks
 }

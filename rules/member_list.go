@@ -2,6 +2,7 @@ package rules
 
 import (
 	"go/ast"
+	"go/types"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rules/atlas"
@@ -55,7 +56,7 @@ func members(ctx context.Context, cli *clientv3.Client) (int, error) {
 	Run: func(p *Pass) {
 		for _, r := range p.Refs("clientv3", "Cluster.MemberList") {
 			call := r.Call()
-			if call == nil || len(call.Args) != 1 || !p.before35(r.File) {
+			if call == nil || len(call.Args) != 1 || !p.before35(r.File) || r.File.preRelease35() || linearizable(r.Obj) {
 				continue
 			}
 			if d, ok := enclosingFunction(r.Cursor).(*ast.FuncDecl); ok && d.Recv != nil && d.Name.Name == "MemberList" {
@@ -70,4 +71,23 @@ func members(ctx context.Context, cli *clientv3.Client) (int, error) {
 			c.Insert(r.File, call.Args[0].End(), ", "+c.Qualified(r.File, "go.etcd.io/etcd/client/v3", "WithSerializable()"))
 		}
 	},
+}
+
+// linearizable says whether the client that a method is of can ask for a
+// linearizable list, and so does. Commits between 3.4 and 3.5 do, whatever
+// release they count as.
+func linearizable(method types.Object) bool {
+	if method == nil {
+		return false
+	}
+	for _, pkg := range method.Pkg().Imports() {
+		if canonical(pkg.Path()) != "etcdserver/etcdserverpb" {
+			continue
+		}
+		if req := pkg.Scope().Lookup("MemberListRequest"); req != nil {
+			o, _, _ := types.LookupFieldOrMethod(req.Type(), true, pkg, "Linearizable")
+			return o != nil
+		}
+	}
+	return false
 }
