@@ -15,8 +15,9 @@ import (
 // took before and something more, where it is known what to pass. The atlas
 // tells which functions these are and where the parameter is: the rule knows
 // only what stands in for each kind. A *zap.Logger in scope is passed as
-// logger, else a logger that drops everything, since most of these functions
-// panic for nil; a context.Context in scope as context.
+// logger, or the one that the method's receiver logs with; else a logger that
+// drops everything, since most of these functions panic for nil. A
+// context.Context in scope is passed as context.
 //
 // Not matched: functions used as values, calls that pass the results of
 // another call on, and calls whose results changed as well; these become
@@ -216,6 +217,9 @@ func insertArguments(c Change, f *File, call *ast.CallExpr, at int, text string)
 func logger(p *Pass, c Change, h Hit, call *ast.CallExpr) string {
 	if name := p.InScope(call.Pos(), isPointerTo("go.uber.org/zap", "Logger")); name != "" {
 		return name
+	}
+	if field := p.receiverField(h.Cursor, isPointerTo("go.uber.org/zap", "Logger")); field != "" {
+		return field
 	}
 	return c.Qualified(h.File, "go.uber.org/zap", "NewNop()")
 }

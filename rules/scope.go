@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+
+	"golang.org/x/tools/go/ast/inspector"
 )
 
 // InScope returns the name of a variable that can be used at a position and
@@ -32,6 +34,48 @@ func (p *Pass) InScope(pos token.Pos, want func(types.Type) bool) string {
 		}
 		if best != nil && (s != p.Pkg.Scope() || n == 1) {
 			return best.Name()
+		}
+	}
+	return ""
+}
+
+// receiverField returns the field of a method's receiver that has a wanted
+// type and that the package itself calls methods of, as x.field. It is "" where
+// there is none or several, and for uses in function literals, which may run
+// when the receiver is another.
+func (p *Pass) receiverField(c inspector.Cursor, want func(types.Type) bool) string {
+	decl, ok := enclosingFunction(c).(*ast.FuncDecl)
+	if !ok || p.Info == nil || decl.Recv == nil || len(decl.Recv.List[0].Names) == 0 {
+		return ""
+	}
+	recv := decl.Recv.List[0].Names[0]
+	obj, ok := p.Info.Defs[recv].(*types.Var)
+	if !ok {
+		return ""
+	}
+	s, ok := deref(obj.Type()).Underlying().(*types.Struct)
+	if !ok {
+		return ""
+	}
+	var field *types.Var
+	for i := range s.NumFields() {
+		if want(s.Field(i).Type()) && !s.Field(i).Embedded() {
+			if field != nil {
+				return ""
+			}
+			field = s.Field(i)
+		}
+	}
+	if field == nil {
+		return ""
+	}
+	if at, there := p.Pkg.Scope().Innermost(c.Node().Pos()).LookupParent(recv.Name, c.Node().Pos()); at == nil || there != obj {
+		return "" // shadowed
+	}
+	for use := range p.usesOf(field) {
+		sel := use.Parent() // x.field
+		if _, ok := sel.Parent().Node().(*ast.SelectorExpr); ok {
+			return recv.Name + "." + field.Name()
 		}
 	}
 	return ""
