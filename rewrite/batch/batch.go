@@ -43,6 +43,9 @@ type Job struct {
 	Commit string `json:"commit,omitempty"` // "" where it could not be found out; "tree:..." outside git
 	Dir    string `json:"dir,omitempty"`    // folder in the repository
 	Survey bool   `json:"survey,omitempty"` // look, and plan nothing
+	// Version of the etcdshift that listed it; another one would plan
+	// something else under the same id.
+	Version string `json:"version"`
 
 	Settings Settings  `json:"settings"`
 	Delivery Delivery  `json:"delivery"`
@@ -108,7 +111,7 @@ func (j *Job) identify(version string) {
 		Requires          []string
 		Version           string
 	}{j.Repo, j.Commit, j.Dir, j.Survey, j.Settings, j.Requires, version}
-	j.Plan = contentID(work)
+	j.Plan, j.Version = contentID(work), version
 	j.ID = j.Plan
 	if j.Delivery.How != Patch || j.Delivery.InPlace {
 		j.ID = contentID(struct {

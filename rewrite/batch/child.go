@@ -150,10 +150,9 @@ func attemptPlan(ctx context.Context, req *request, plan Planner) *outcome {
 	}
 	s := j.Settings
 	runner := &gocmd.Runner{Offline: s.Offline}
-	for _, r := range j.Requires {
-		if out, failed, err := runner.Combined(ctx, dir, "mod", "edit", "-require="+r); err != nil || failed {
-			return &outcome{Status: Failed, Reason: fmt.Sprintf("requiring %s: %v %s", r, err, out)}
-		}
+	pointed, err := requireMigrated(ctx, runner, dir, filepath.Join(req.Dir, "tmp"), j.Requires)
+	if err != nil {
+		return &outcome{Status: Failed, Reason: "requiring the migrated libraries: " + err.Error()}
 	}
 	p, err := plan(ctx, rewrite.Options{
 		Dir: dir, Target: s.Target, From: s.From, KeepGo: s.KeepGo, Verify: level, Rules: s.Rules, Skip: s.Skip, Tags: s.Tags,
@@ -165,6 +164,9 @@ func attemptPlan(ctx context.Context, req *request, plan Planner) *outcome {
 			return &outcome{Status: Failed, Reason: ctx.Err().Error()}
 		}
 		return &outcome{Status: NotLoadable, Reason: strings.ReplaceAll(err.Error(), dir, j.Name)}
+	}
+	if err := pointed.settle(p); err != nil {
+		return &outcome{Status: Failed, Reason: err.Error()}
 	}
 	if err := writePlan(p, req.Dir, root, j); err != nil {
 		return &outcome{Status: Failed, Reason: err.Error()}

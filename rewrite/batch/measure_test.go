@@ -28,7 +28,7 @@ func stubbed(tb testing.TB, n, slots int) (took time.Duration, heap uint64) {
 	jobs := make([]*Job, n)
 	for i := range jobs {
 		j := &Job{Name: fmt.Sprint("r", i), Repo: fmt.Sprint("/r/", i), Commit: strings.Repeat("a", 40), Delivery: Delivery{How: Patch}, Limits: DefaultLimits}
-		j.identify("v")
+		j.identify(Version())
 		jobs[i] = j
 	}
 	w := &Worker{Store: s, Slots: slots, Dir: filepath.Join(tb.TempDir(), "work"), Idle: true,

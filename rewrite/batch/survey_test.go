@@ -3,10 +3,12 @@ package batch
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // organisation writes five repositories: a library with etcd types in its
@@ -146,4 +148,85 @@ func TestOrderedRunsMigrateLibrariesFirst(t *testing.T) {
 	if data, err := os.ReadFile(order); err != nil || string(data) != "z-lib\na-user\n" {
 		t.Errorf("%q, %v", data, err)
 	}
+}
+
+func TestOrderedRunsPointUsersAtTheMigratedLibrary(t *testing.T) {
+	base, state := t.TempDir(), t.TempDir()
+	dir := filepath.Join(base, "repos")
+	// The go command fetches modules whose path ends in .git by git alone, and
+	// git finds this host in a folder.
+	home := filepath.Join(base, "home")
+	write(t, home, ".gitconfig", "[url \"file://"+base+"/up/\"]\n\tinsteadOf = https://git.test/\n")
+	for k, v := range goEnv(t, "GOMODCACHE", "GOCACHE", "GOPATH") {
+		t.Setenv(k, v)
+	}
+	t.Setenv("HOME", home)
+	t.Setenv("TZ", "UTC") // as in pseudo-versions
+	t.Setenv("GOPRIVATE", "git.test")
+	lib := filepath.Join(dir, "z-lib")
+	repository(t, lib, "go.mod", "module git.test/lib.git\n\ngo 1.22\n\nrequire github.com/coreos/etcd v3.3.27+incompatible\n", "l.go", `package lib
+
+import "github.com/coreos/etcd/clientv3"
+
+// Dial is what others call.
+func Dial() (*clientv3.Client, error) { return clientv3.NewFromURL("localhost:2379") }
+`)
+	user := filepath.Join(dir, "a-user")
+	first := git(t, lib, "rev-parse", "HEAD")
+	version := "v0.0.0-" + git(t, lib, "-c", "log.showSignature=false", "log", "-1", "--format=%cd", "--date=format-local:%Y%m%d%H%M%S") + "-" + first[:12]
+	repository(t, user, "go.mod", "module git.test/user.git\n\ngo 1.22\n\nrequire (\n\tgit.test/lib.git "+version+"\n\tgithub.com/coreos/etcd v3.3.27+incompatible\n)\n", "u.go", `package user
+
+import (
+	"context"
+
+	"git.test/lib.git"
+	"github.com/coreos/etcd/clientv3"
+)
+
+// Get uses the library's client.
+func Get(ctx context.Context) (*clientv3.GetResponse, error) {
+	c, err := lib.Dial()
+	if err != nil {
+		return nil, err
+	}
+	return c.Get(ctx, "x")
+}
+`)
+	for _, r := range []string{lib, user} {
+		up := filepath.Join(base, "up", strings.TrimPrefix(filepath.Base(r), filepath.Base(r)[:2])+".git")
+		git(t, base, "clone", "-q", "--bare", r, up)
+		git(t, r, "remote", "add", "origin", up)
+	}
+	rows := runHere(t, state, dir, func(o *RunOptions) {
+		o.Ordered = true
+		o.Job.Settings = Settings{Target: "3.5", Verify: "build"}
+		o.Job.Delivery = Delivery{How: Push, Branch: "moved"}
+		o.Job.Limits.Time = 10 * time.Minute
+	})
+	for name, r := range rows {
+		if r.Status != Proved && r.Status != ProvedFindings {
+			t.Fatalf("%s: %s: %s\n%v", name, r.Status, r.Reason, r.Findings)
+		}
+	}
+	gomod := git(t, user, "show", "moved:go.mod")
+	if want := rows["z-lib"].Delivered.Commit[:12]; !strings.Contains(gomod, want) || strings.Contains(gomod, version) {
+		t.Errorf("the user does not require %s:\n%s", want, gomod)
+	}
+	if out := git(t, user, "diff", "--stat", "main", "moved"); !strings.Contains(out, "go.sum") {
+		t.Errorf("changed: %s", out)
+	}
+}
+
+// goEnv asks the go command for settings, before a test changes its home.
+func goEnv(t *testing.T, keys ...string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, k := range keys {
+		v, err := exec.CommandContext(t.Context(), "go", "env", k).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[k] = strings.TrimSpace(string(v))
+	}
+	return out
 }

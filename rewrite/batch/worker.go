@@ -38,6 +38,9 @@ type Worker struct {
 	run func(ctx context.Context, j *Job, dir, action string) (*outcome, error)
 }
 
+// errVersion says that jobs were listed by another version of etcdshift.
+var errVersion = errors.New("the queue was filled by another etcdshift")
+
 // Run works until ctx is done or, with Idle, the queue is empty. What it has
 // in hand when ctx ends goes back to the queue and does not count as an
 // attempt.
@@ -97,7 +100,9 @@ func (w *Worker) slot(ctx context.Context, dir string) error {
 			continue
 		}
 		down = time.Time{}
-		if err := w.handle(ctx, msg, dir); err != nil && ctx.Err() == nil {
+		if err := w.handle(ctx, msg, dir); errors.Is(err, errVersion) {
+			return err
+		} else if err != nil && ctx.Err() == nil {
 			// Storing failed. The job stays on the queue and comes back.
 			fmt.Fprintf(os.Stderr, "etcdshift: %v\n", err)
 			_ = msg.NakWithDelay(5 * time.Second)
@@ -115,6 +120,10 @@ func (w *Worker) handle(ctx context.Context, msg jetstream.Msg, dir string) erro
 	var j Job
 	if err := json.Unmarshal(msg.Data(), &j); err != nil || j.ID == "" {
 		return msg.TermWithReason("not a job")
+	}
+	if j.Version != Version() {
+		_ = msg.Nak() // or it comes back after the wait
+		return fmt.Errorf("%w: jobs are of version %s and this is %s; install that one", errVersion, j.Version, Version())
 	}
 	row, err := w.Store.Row(ctx, j.ID)
 	if err != nil {
