@@ -218,6 +218,18 @@ func (c *v2Call) options(i int) (opts map[string]string, known bool) {
 		return opts, true
 	}
 	lit := literalOf(c.call.Args[i])
+	known = lit != nil
+	if lit == nil {
+		// A variable that is set once: what its literal says holds, and more may
+		// be set on it.
+		if o := c.p.object(c.call.Args[i]); o != nil {
+			if vs, all := c.p.valuesOf(o); all && len(vs) == 1 {
+				if e, ok := vs[0].Node().(ast.Expr); ok {
+					lit = literalOf(e)
+				}
+			}
+		}
+	}
 	if lit == nil {
 		return opts, false
 	}
@@ -230,7 +242,7 @@ func (c *v2Call) options(i int) (opts map[string]string, known bool) {
 			opts[c.f.Text(kv.Key)] = v
 		}
 	}
-	return opts, true
+	return opts, known
 }
 
 // lease is the text that makes a lease for a TTL, and the option for it.

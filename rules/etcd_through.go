@@ -67,15 +67,15 @@ var (
 	linesWithoutV2 = []atlas.Line{atlas.Line36, atlas.Line37}
 	throughs       = []through{
 		{
-			paths: []string{"github.com/xordataexchange/crypt", "github.com/bketelsen/crypt"}, sev: edit.Manual,
+			paths: []string{"github.com/xordataexchange/crypt"}, sev: edit.Manual,
 			message: "this crypt requires the old etcd module, and has no release that does not",
 			advice:  "import github.com/sagikazarmark/crypt instead, with config.NewEtcdV3ConfigManager(machines, keystore) for config.NewEtcdConfigManager, and config.NewStandardEtcdV3ConfigManager(machines) for the one without encryption; then put the values into the v3 store",
 		},
 		{
-			paths: []string{"github.com/sagikazarmark/crypt/config"}, only: linesWithoutV2, sev: edit.Review,
+			paths: []string{"github.com/sagikazarmark/crypt/config", "github.com/bketelsen/crypt/config"}, only: linesWithoutV2, sev: edit.Review,
 			symbols: []string{"NewEtcdConfigManager", "NewStandardEtcdConfigManager", "NewStandardEtcdConfigManagerFromConfig"},
 			message: "this config manager reads by the v2 API, which no server has from etcd 3.6 on",
-			advice:  "use config.NewEtcdV3ConfigManager(machines, keystore) or config.NewStandardEtcdV3ConfigManager(machines), and put the values into the v3 store",
+			advice:  "import github.com/sagikazarmark/crypt/config, use config.NewEtcdV3ConfigManager(machines, keystore) or config.NewStandardEtcdV3ConfigManager(machines), and put the values into the v3 store",
 		},
 		{
 			paths: []string{"github.com/go-kit/kit/sd/etcd"}, only: linesWithoutV2, sev: edit.Review,
@@ -130,7 +130,8 @@ var (
 func runEtcdThrough(p *Pass) {
 	for _, f := range p.Files {
 		for _, i := range f.imps {
-			if !atlas.Beside(i.path) {
+			// What a library says of itself is not to be reported.
+			if !atlas.Beside(i.path) || p.Pkg != nil && sameRepository(i.path, p.Pkg.Path()) {
 				continue
 			}
 			for _, t := range throughs {
