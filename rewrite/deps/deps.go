@@ -211,6 +211,9 @@ func newSolver(ctx context.Context, req Request) (*solver, error) {
 	if s.mod, s.before, err = readMod(filepath.Join(req.Dir, "go.mod")); err != nil {
 		return nil, err
 	}
+	if s.before.Module == nil {
+		return nil, fmt.Errorf("%s: no module line; run 'go mod edit -module <module path>'", filepath.Join(req.Dir, "go.mod"))
+	}
 	if s.sum, err = readOptional(filepath.Join(req.Dir, "go.sum")); err != nil {
 		return nil, err
 	}

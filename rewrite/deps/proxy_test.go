@@ -59,16 +59,12 @@ func fileProxy(t *testing.T, modules map[string]string) []string {
 		lists[dir] += version + "\n"
 		private = append(private, path)
 	}
-	out, err := new(gocmd.Runner).Run(context.Background(), root, "env", "GOMODCACHE")
-	if err != nil {
-		t.Fatal(err)
-	}
+	cache := goEnv(t, "GOMODCACHE")
 	forget := func() {
 		for _, p := range private {
 			if !strings.Contains(p, ".invalid/") {
 				t.Fatalf("%s could be a real module", p)
 			}
-			cache := strings.TrimSpace(string(out))
 			dirs, _ := filepath.Glob(filepath.Join(cache, filepath.FromSlash(p)) + "@*")
 			for _, dir := range append(dirs, filepath.Join(cache, "cache", "download", filepath.FromSlash(p))) {
 				filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -87,7 +83,7 @@ func fileProxy(t *testing.T, modules map[string]string) []string {
 		write(t, filepath.Join(dir, "list"), []byte(list))
 	}
 	return []string{
-		"GOPROXY=file://" + filepath.ToSlash(root) + ",https://proxy.golang.org",
+		"GOPROXY=file://" + filepath.ToSlash(root) + "," + goEnv(t, "GOPROXY"),
 		"GOPRIVATE=" + strings.Join(private, ","), "GONOPROXY=none",
 	}
 }
@@ -96,13 +92,31 @@ func fileProxy(t *testing.T, modules map[string]string) []string {
 // sends everything else to the real one.
 func refusingProxy(t *testing.T, path string) []string {
 	t.Helper()
+	real := ""
+	for _, p := range strings.FieldsFunc(goEnv(t, "GOPROXY"), func(r rune) bool { return r == ',' || r == '|' }) {
+		if strings.HasPrefix(p, "http") && real == "" {
+			real = strings.TrimSuffix(p, "/")
+		}
+	}
+	if real == "" {
+		t.Fatal("GOPROXY names no proxy to pass the other modules on to")
+	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(strings.TrimPrefix(r.URL.Path, "/"), path) {
 			http.Error(w, "This module version is not available.", http.StatusForbidden)
 			return
 		}
-		http.Redirect(w, r, "https://proxy.golang.org"+r.URL.Path, http.StatusFound)
+		http.Redirect(w, r, real+r.URL.Path, http.StatusFound)
 	}))
 	t.Cleanup(srv.Close)
 	return []string{"GOPROXY=" + srv.URL, "GOPRIVATE=" + path, "GONOPROXY=none"}
+}
+
+func goEnv(t *testing.T, name string) string {
+	t.Helper()
+	out, err := new(gocmd.Runner).Run(context.Background(), t.TempDir(), "env", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }

@@ -81,6 +81,10 @@ func TestSolveWithoutGoModSaysHowToMakeOne(t *testing.T) {
 	if !errors.Is(err, ErrNoModule) || !strings.Contains(err.Error(), "go mod init") {
 		t.Errorf("got %v", err)
 	}
+	m = newModule(t, "-- go.mod --\ngo 1.20\n-- main.go --\n"+clientMain)
+	if _, err := Solve(context.Background(), m.req); err == nil || !strings.Contains(err.Error(), "go mod edit -module") {
+		t.Errorf("without a module line: %v", err)
+	}
 }
 
 func TestSourceReleaseReadsEveryKindOfLockFile(t *testing.T) {
