@@ -504,7 +504,7 @@ func F() { fmt.Println(log.Base()) }
 
 func TestVendorKeepsAModuleThatCannotBeReached(t *testing.T) {
 	t.Parallel()
-	m := newModule(t, gomod("go 1.24\n\nrequire git.example.invalid/team/lib v1.2.3\n\nrequire go.etcd.io/etcd/client/v3 v3.6.0")+`
+	m := newModule(t, "-- go.mod --\nmodule example.com/m\n\ngo 1.24\n\nrequire git.example.invalid/team/lib v1.2.3\n\nrequire go.etcd.io/etcd/client/pkg/v3 v3.6.0\n-- main.go --\n"+typesMain+`
 -- p/p.go --
 package p
 
@@ -515,7 +515,7 @@ var V = sub.F[int]()
 # git.example.invalid/team/lib v1.2.3
 ## explicit; go 1.21
 git.example.invalid/team/lib/sub
-# go.etcd.io/etcd/client/v3 v3.6.0
+# go.etcd.io/etcd/client/pkg/v3 v3.6.0
 ## explicit
 -- vendor/git.example.invalid/team/lib/LICENSE --
 ours

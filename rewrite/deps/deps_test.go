@@ -241,3 +241,12 @@ func main() {
 	}
 }
 `
+
+// typesMain imports the lightest package of etcd: what is vendored compiles
+// anew in each test.
+const typesMain = `package main
+
+import _ "go.etcd.io/etcd/client/pkg/v3/types"
+
+func main() {}
+`

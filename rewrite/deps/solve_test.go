@@ -149,9 +149,10 @@ require (
 
 func TestVendorListsWhatChangesAside(t *testing.T) {
 	t.Parallel()
-	m := newModule(t, "-- go.mod --\nmodule example.com/v\n\ngo 1.21\n\nrequire go.etcd.io/etcd/client/v3 v3.5.13\n-- main.go --\n"+clientMain+
-		"-- vendor/modules.txt --\n# go.etcd.io/etcd/client/v3 v3.5.13\n## explicit\n-- vendor/gone.example/x/x.go --\npackage x\n")
-	m.failsBefore("inconsistent vendoring", "mod edit -require=go.etcd.io/etcd/client/v3@v3.5.15", "build -mod=vendor ./...")
+	m := newModule(t, "-- go.mod --\nmodule example.com/v\n\ngo 1.21\n\nrequire go.etcd.io/etcd/client/pkg/v3 v3.5.13\n-- main.go --\n"+typesMain+
+		"-- vendor/modules.txt --\n# go.etcd.io/etcd/client/pkg/v3 v3.5.13\n## explicit\n-- vendor/gone.example/x/x.go --\npackage x\n")
+	m.failsBefore("inconsistent vendoring", "mod edit -require=go.etcd.io/etcd/client/pkg/v3@v3.5.15", "build -mod=vendor ./...")
+	m.req.Imports = []string{"go.etcd.io/etcd/client/pkg/v3/types"}
 	res := m.solve()
 	changes, err := Vendor(context.Background(), m.req, res)
 	if err != nil {
@@ -173,10 +174,9 @@ func TestVendorListsWhatChangesAside(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"vendor/modules.txt":                          "changed",
-		"vendor/gone.example/x/x.go":                  "deleted",
-		"vendor/go.etcd.io/etcd/client/v3/client.go":  "created",
-		"vendor/google.golang.org/grpc/clientconn.go": "created",
+		"vendor/modules.txt":                               "changed",
+		"vendor/gone.example/x/x.go":                       "deleted",
+		"vendor/go.etcd.io/etcd/client/pkg/v3/types/id.go": "created",
 	} {
 		if got[name] != want {
 			t.Errorf("%s: %q, want %q", name, got[name], want)
