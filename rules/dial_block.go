@@ -3,6 +3,7 @@ package rules
 import (
 	"go/ast"
 	"go/token"
+	"go/types"
 	"regexp"
 	"slices"
 	"strings"
@@ -603,11 +604,22 @@ func (d *dial) dropBlocking(c Change) {
 			}
 		}
 	}
+	d.p.dropOptions(c, opts)
+}
+
+// dropOptions removes dial options from the lists that they are in, and lists
+// that hold nothing else with what sets them. It says whether it could.
+func (p *Pass) dropOptions(c Change, opts []blockOption) (all bool) {
+	all = true
 	lists := map[ast.Node]bool{}
 	for _, o := range opts {
 		list, _, ok := listOf(o.cursor)
 		lc := o.cursor.Parent()
-		if !ok || lists[lc.Node()] {
+		if !ok {
+			all = false
+			continue
+		}
+		if lists[lc.Node()] {
 			continue
 		}
 		lists[lc.Node()] = true
@@ -628,7 +640,7 @@ func (d *dial) dropBlocking(c Change) {
 		case isAppend && len(gone) == len(list)-1: // append(opts, grpc.WithBlock())
 			if as, ok := lc.Parent().Node().(*ast.AssignStmt); ok && len(as.Lhs) == 1 && f.Text(as.Lhs[0]) == f.Text(call.Args[0]) {
 				if sc, ok := statement(lc.Parent()); ok && sc.Node() == as {
-					c.removeStmt(f, as)
+					c.removeStmt(f, p.onlyIn(sc))
 					break
 				}
 			}
@@ -638,4 +650,35 @@ func (d *dial) dropBlocking(c Change) {
 			c.remove(f, list, gone...)
 		}
 	}
+	return all
+}
+
+// onlyIn returns the if statement that a statement is all of, where that can go
+// with it: its condition only looks at fields and at variables that are used
+// elsewhere, too. Else it returns the statement.
+func (p *Pass) onlyIn(sc inspector.Cursor) ast.Node {
+	n, ok := sc.Parent().Parent().Node().(*ast.IfStmt)
+	if !ok || n.Init != nil || n.Else != nil || len(n.Body.List) != 1 || n.Body != sc.Parent().Node() || p.Info == nil {
+		return sc.Node()
+	}
+	if _, ok := sc.Parent().Parent().Parent().Node().(*ast.IfStmt); ok {
+		return sc.Node() // else if
+	}
+	cond := n.Cond
+	if u, ok := cond.(*ast.UnaryExpr); ok && u.Op == token.NOT {
+		cond = u.X
+	}
+	free := p.repeatable(cond)
+	ast.Inspect(cond, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			if v, ok := p.Info.Uses[id].(*types.Var); ok && !v.IsField() && len(p.uses(v)) < 3 {
+				free = false
+			}
+		}
+		return true
+	})
+	if !free {
+		return sc.Node()
+	}
+	return n
 }

@@ -77,10 +77,11 @@ func runGRPCBalancerName(p *Pass) {
 		_, ec := r.Expr()
 		cc := parent(ec)
 		if _, ok := p.etcdOption(cc); ok {
-			if list, i, ok := listOf(cc); ok && name == "round_robin" {
+			if name == "round_robin" {
 				c := p.Change(r.Tier, "grpc.WithBalancerName(\"round_robin\") is dropped: the etcd client balances so by itself")
-				c.remove(f, list, i)
-				continue
+				if p.dropOptions(c, []blockOption{{r, cc}}) {
+					continue
+				}
 			}
 			if name != "round_robin" {
 				p.Report(f, call, edit.Review, "the etcd client always uses round_robin; this balancer no longer takes effect",

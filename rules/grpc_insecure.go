@@ -67,10 +67,8 @@ func runGRPCInsecure(p *Pass) {
 			continue
 		}
 		if p.besideTLS(r.File, stored) {
-			list, i, ok := listOf(cc)
-			if ok {
-				c := p.Change(r.Tier, "grpc.WithInsecure is dropped: gRPC would let it win over the TLS of the same Config")
-				c.remove(r.File, list, i)
+			c := p.Change(r.Tier, "grpc.WithInsecure is dropped: gRPC would let it win over the TLS of the same Config")
+			if p.dropOptions(c, []blockOption{{r, cc}}) {
 				continue
 			}
 		}
