@@ -34,8 +34,11 @@ func (p *Pass) Broken() iter.Seq[Hit] {
 				continue
 			}
 			for _, r := range p.RefsTo(pkg) {
-				h, ok := p.hit(r)
-				if ok && p.answersFor(h.Break) && !yield(h) {
+				b := p.breakOf(r)
+				if b == nil || !p.answersFor(b) {
+					continue
+				}
+				if h, ok := p.hit(r, b); ok && !yield(h) {
 					return
 				}
 			}
@@ -49,7 +52,8 @@ func (p *Pass) atTarget() bool {
 	return ok && l == p.Target.Line && !strings.Contains(p.From, "-")
 }
 
-func (p *Pass) hit(r Ref) (Hit, bool) {
+// breakOf returns the break of the symbol that is mentioned, or nil.
+func (p *Pass) breakOf(r Ref) *atlas.Break {
 	b := atlas.BreakOf(r.Pkg, r.Name)
 	if b == nil {
 		// A member that comes from an embedded unexported type is known by
@@ -63,9 +67,10 @@ func (p *Pass) hit(r Ref) (Hit, bool) {
 	if b == nil && r.Obj != nil && strings.Contains(r.Name, ".") && !ast.IsExported(r.Name) {
 		b = promotedBreak(r)
 	}
-	if b == nil {
-		return Hit{}, false
-	}
+	return b
+}
+
+func (p *Pass) hit(r Ref, b *atlas.Break) (Hit, bool) {
 	f := p.form(b, r.Obj)
 	if f == nil {
 		return Hit{}, false
