@@ -107,7 +107,8 @@ func compare(p *Pass, call *ast.CallExpr, i int, rewrite func(Change, *File)) {
 	}
 	c := p.Change(p.Tier, "messages are compared by proto.Equal")
 	rewrite(c, f)
-	for e, pre := range map[ast.Expr]string{a: pre, b: pre2} {
+	for i, e := range []ast.Expr{a, b} {
+		pre := []string{pre, pre2}[i]
 		if s, star := e.(*ast.StarExpr); star && !p.pointers().byPointer(e) {
 			c.Replace(f, s.Star, s.X.Pos(), "")
 		}
