@@ -45,7 +45,7 @@ func connect(endpoints []string, user, password string) (*clientv3.Client, error
 		"Five seconds is what etcd's own tools wait.",
 	Since:  "v3.3.14",
 	Safety: Adjusted,
-	Refs:   []string{"client/v3/client.go, newClient: getToken"},
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/client.go (newClient: getToken)"},
 	Run: func(p *Pass) {
 		done := map[ast.Node]bool{}
 		for _, n := range p.configs() {

@@ -30,8 +30,11 @@ func connect(endpoints []string) (*clientv3.Client, error) {
 		"Up to 3.4 importing clientv3 also discarded all of gRPC's logs; from 3.5 on gRPC prints its errors. The rule client-silent adds a logger that drops everything.",
 	Since:  "v3.3.14",
 	Safety: Report,
-	Refs:   []string{"client/v3/client.go, newClient: createDefaultZapLogger", "clientv3/logger.go of v3.4.31, init"},
-	Run:    runClientLogs,
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/client.go (newClient: createDefaultZapLogger)",
+		"https://github.com/etcd-io/etcd/blob/v3.4.31/clientv3/logger.go (init)",
+	},
+	Run: runClientLogs,
 }
 
 const clientLogsBefore = `package p
@@ -116,7 +119,7 @@ func connect(endpoints []string) (*clientv3.Client, error) {
 	Since:  "v3.3.14",
 	Safety: Same,
 	OptIn:  true,
-	Refs:   []string{"client/v3/config.go, Config.Logger"},
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/config.go (Config.Logger)"},
 	Run: func(p *Pass) {
 		done := map[ast.Node]bool{}
 		for _, n := range p.configs() {

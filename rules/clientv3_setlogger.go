@@ -47,7 +47,12 @@ func init() {
 		"The client's own messages no longer go through that logger: they go to Config.Logger, a *zap.Logger.",
 	Since:  "v3.5.0",
 	Safety: Same,
-	Refs:   []string{"clientv3/logger.go of v3.2.9, v3.3.10 and v3.4.31; client/v3/logger.go"},
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/blob/v3.2.9/clientv3/logger.go",
+		"https://github.com/etcd-io/etcd/blob/v3.3.10/clientv3/logger.go",
+		"https://github.com/etcd-io/etcd/blob/v3.4.31/clientv3/logger.go",
+		"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/logger.go",
+	},
 	Claims: []string{"clientv3.SetLogger", "clientv3.GetLogger", "clientv3.NewLogger", "clientv3.Logger", "clientv3.Logger.*"},
 	Run:    runClientv3SetLogger,
 }

@@ -34,6 +34,18 @@ func targetsOf(r *Rule) string {
 	return s
 }
 
+// Markdown writes docs/rules.md: every rule, explained.
+func Markdown(w io.Writer) {
+	fmt.Fprint(w, "# The rules\n\nMade by `etcdshift rules --markdown`. `etcdshift rules <rule>` explains one,\n`--rules` and `--skip-rules` choose among them. They run in this order.\n\n| rule | targets | what it does |\n|---|---|---|\n")
+	for _, r := range All {
+		fmt.Fprintf(w, "| [%s](#%s) | %s | %s |\n", r.ID, r.ID, targetsOf(r), strings.ReplaceAll(r.Title, "|", "\\|"))
+	}
+	for _, r := range All {
+		fmt.Fprintln(w)
+		Explain(w, r)
+	}
+}
+
 // Explain writes all there is to say of a rule, as Markdown.
 func Explain(w io.Writer, r *Rule) {
 	fmt.Fprintf(w, "## %s\n\n%s. Targets: %s. Since %s; %s.\n\n%s\n", r.ID, upper(r.Title), targetsOf(r), r.Since, r.Safety, r.Why)
@@ -41,12 +53,31 @@ func Explain(w io.Writer, r *Rule) {
 		d := udiff.Unified("before.go", "after.go", r.Before, r.After)
 		fmt.Fprintf(w, "\n```diff\n%s```\n", d)
 	}
-	if len(r.Claims) > 0 {
+	switch n := answered(r); {
+	case n > 0:
+		fmt.Fprintf(w, "\nAnswers for %d symbols that broke, which the tables of etcd's releases tell.\n", n)
+	case len(r.Claims) > 0:
 		fmt.Fprintf(w, "\nAnswers for: `%s`.\n", strings.Join(r.Claims, "`, `"))
 	}
 	for _, ref := range r.Refs {
 		fmt.Fprintf(w, "\nEvidence: %s\n", ref)
 	}
+}
+
+// answered counts the breaks that a rule picks by their form.
+func answered(r *Rule) int {
+	if r.Answers == nil {
+		return 0
+	}
+	n := 0
+	claims := claimant()
+	bs := atlas.Breaks()
+	for i := range bs {
+		if r.Answers(&bs[i]) && claims(&bs[i]) == r {
+			n++
+		}
+	}
+	return n
 }
 
 func upper(s string) string {

@@ -40,7 +40,7 @@ func connect() (*clientv3.Client, error) {
 	Why:    "Up to v3.3.13 New failed for an endpoint without a port or with a scheme that it did not know. Now it takes any, and calls hang until their context ends.",
 	Since:  "v3.3.14",
 	Safety: Adjusted,
-	Refs:   []string{"client/v3/internal/endpoint/endpoint.go"},
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/internal/endpoint/endpoint.go"},
 	Run: func(p *Pass) {
 		affected := func(f *File) bool { yes, _ := p.before(f, "v3.3.14"); return yes }
 		seen := map[ast.Node]bool{}

@@ -48,7 +48,10 @@ func connect(endpoints []string, metrics grpc.UnaryClientInterceptor) (*clientv3
 		"and calls are neither retried nor authenticated again. Chained interceptors run inside the client's, once for each attempt.",
 	Since:  "v3.3.14",
 	Safety: Adjusted,
-	Refs:   []string{"client/v3/client.go, dial: opts = append(opts, c.cfg.DialOptions...)", "client/v3/retry_interceptor.go"},
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/client.go (dial: opts = append(opts, c.cfg.DialOptions...))",
+		"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/retry_interceptor.go",
+	},
 	Run: func(p *Pass) {
 		p.chainInterceptors("WithUnaryInterceptor", "WithChainUnaryInterceptor")
 		p.chainInterceptors("WithStreamInterceptor", "WithChainStreamInterceptor")

@@ -52,7 +52,7 @@ func members(ctx context.Context, cli *clientv3.Client) (int, error) {
 	Why:    "Up to 3.4 the member that was asked answered from what it knew. From 3.5 on the read is linearizable: it fails without a quorum, just when the list is of use. WithSerializable, from 3.6 on, asks for the old read.",
 	Since:  "v3.5.0",
 	Safety: Same,
-	Refs:   []string{"client/v3/cluster.go, MemberList"},
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/cluster.go (MemberList)"},
 	Run: func(p *Pass) {
 		for _, r := range p.Refs("clientv3", "Cluster.MemberList") {
 			call := r.Call()

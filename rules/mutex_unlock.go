@@ -67,7 +67,7 @@ func work(ctx context.Context, m *concurrency.Mutex) error {
 		"From 3.5 on Lock returns concurrency.ErrSessionExpired when the session's lease is gone by then; it returned nil without the lock.",
 	Since:  "v3.5.0",
 	Safety: Report,
-	Refs:   []string{"client/v3/concurrency/mutex.go"},
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/concurrency/mutex.go"},
 	Run:    runMutexUnlock,
 }
 

@@ -38,7 +38,11 @@ func lease(c pb.LeaseClient) clientv3.Lease {
 	Why:    "The constructors for leases and maintenance panic for a nil client in 3.5; from 3.6 on they take it, and what they make panics when it logs. NewCtxClient makes a client that is only a context and a logger that drops everything.",
 	Since:  "v3.5.0",
 	Safety: Same,
-	Refs:   []string{"client/v3/lease.go, NewLeaseFromLeaseClient; client/v3/maintenance.go, NewMaintenanceFromMaintenanceClient; client/v3/client.go, NewCtxClient"},
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/lease.go (NewLeaseFromLeaseClient)",
+		"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/maintenance.go (NewMaintenanceFromMaintenanceClient)",
+		"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/client.go (NewCtxClient)",
+	},
 	Run: func(p *Pass) {
 		for _, name := range []string{"NewKVFromKVClient", "NewLeaseFromLeaseClient", "NewWatchFromWatchClient", "NewMaintenanceFromMaintenanceClient", "NewClusterFromClusterClient"} {
 			for _, r := range p.Refs("clientv3", name) {

@@ -31,7 +31,7 @@ func connect(endpoints []string) (*clientv3.Client, error) {
 	Why:    "The oldest server that passes rises with the client: 3.4 for 3.5, the line before its own for 3.6 and 3.7. And where one member that answered was enough, one that does not answer now fails New.",
 	Since:  "v3.5.0",
 	Safety: Report,
-	Refs:   []string{"client/v3/client.go, checkVersion and minSupportedVersion"},
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/client.go (checkVersion and minSupportedVersion)"},
 	Run: func(p *Pass) {
 		oldest := map[atlas.Line]string{atlas.Line35: "3.4", atlas.Line36: "3.5", atlas.Line37: "3.6"}[p.Target.Line]
 		for _, r := range p.Refs("clientv3", "Config.RejectOldCluster") {

@@ -39,7 +39,10 @@ func get(ctx context.Context, kv clientv3.KV) (*clientv3.GetResponse, error) {
 	Why:    "Up to v3.3.13 a client stayed with one member as long as that was healthy. Now it is connected to all, and calls go to them in turn; a serializable read may meet a member that is behind the one before.",
 	Since:  "v3.3.14",
 	Safety: Report,
-	Refs:   []string{"clientv3/health_balancer.go of v3.3.10; client/v3/internal/resolver/resolver.go, Build"},
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/blob/v3.3.10/clientv3/health_balancer.go",
+		"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/internal/resolver/resolver.go (Build)",
+	},
 	Run: func(p *Pass) {
 		refs := p.Refs("clientv3", "WithSerializable")
 		if len(refs) == 0 || !p.FromBefore("v3.3.14") || len(p.RefsTo("clientv3/ordering")) > 0 || p.oneEndpoint() {

@@ -49,7 +49,7 @@ func connect(cert tls.Certificate) (*clientv3.Client, error) {
 	Why:    "Up to 3.4 the client checked the certificates of all members against the host of the first endpoint. From 3.5 on each is checked against its own.",
 	Since:  "v3.5.0",
 	Safety: Report,
-	Refs:   []string{"client/v3/internal/resolver/resolver.go, updateState"},
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/internal/resolver/resolver.go (updateState)"},
 	Run: func(p *Pass) {
 		for _, n := range p.configs() {
 			eps, tls := n.cfg.fields["Endpoints"], n.cfg.fields["TLS"]

@@ -82,7 +82,7 @@ func listen(ca string) (net.Listener, error) {
 		"so ClientCertAuth is set as well where the value serves connections. Values whose use cannot be seen are renamed and reported.",
 	Since:  "v3.4.0",
 	Safety: Same,
-	Refs:   []string{"pkg/transport/listener.go of v3.3.27, TLSInfo.ServerConfig: info.CAFile != \"\" || info.ClientCertAuth"},
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.3.27/pkg/transport/listener.go (TLSInfo.ServerConfig: info.CAFile != \"\" || info.ClientCertAuth)"},
 	Claims: []string{"pkg/transport.TLSInfo.CAFile"},
 	Run:    runTLSInfoCAFile,
 }

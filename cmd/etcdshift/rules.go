@@ -9,10 +9,15 @@ import (
 )
 
 func rulesCommand() *cobra.Command {
-	return &cobra.Command{
+	markdown := false
+	cmd := &cobra.Command{
 		Use:   "rules [rule]",
 		Short: "List the rules, or explain one",
 		RunE: func(c *cobra.Command, args []string) error {
+			if markdown {
+				rules.Markdown(c.OutOrStdout())
+				return nil
+			}
 			if len(args) == 0 {
 				rules.List(c.OutOrStdout())
 				return nil
@@ -25,4 +30,6 @@ func rulesCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "explain all rules, as docs/rules.md does")
+	return cmd
 }
