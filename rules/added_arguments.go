@@ -166,6 +166,9 @@ func runAddedArguments(p *Pass) {
 	for h := range p.Broken() {
 		adds, ok := additions(h.Break, h.Form, p.Target.Line)
 		call := h.Call()
+		if ok && len(adds) == 0 && p.gainsResults(h, h.Break.NewIn(p.Target.Line)) {
+			continue // the arguments came in another release
+		}
 		if !ok || len(adds) == 0 || call == nil || declarationUnknown(h) && p.From == "" {
 			p.reportBroken(h)
 			continue
@@ -180,15 +183,21 @@ func runAddedArguments(p *Pass) {
 		if n := leading(old, now); !sameResults(old, now, pointerOf) && (n == 0 || !p.dropResults(c, h, n)) {
 			p.reportBroken(h) // the arguments are still added
 		}
-		// Additions before the same argument are one insertion.
-		for i := 0; i < len(adds); {
-			at := adds[i].at
-			var texts []string
-			for ; i < len(adds) && adds[i].at == at; i++ {
-				texts = append(texts, adds[i].fill(p, c, h, call))
-			}
-			insertArguments(c, h.File, call, at, strings.Join(texts, ", "))
+		p.addArguments(c, h, adds)
+	}
+}
+
+// addArguments writes the arguments for new parameters into a call. Those
+// before the same argument are one insertion.
+func (p *Pass) addArguments(c Change, h Hit, adds []addition) {
+	call := h.Call()
+	for i := 0; i < len(adds); {
+		at := adds[i].at
+		var texts []string
+		for ; i < len(adds) && adds[i].at == at; i++ {
+			texts = append(texts, adds[i].fill(p, c, h, call))
 		}
+		insertArguments(c, h.File, call, at, strings.Join(texts, ", "))
 	}
 }
 

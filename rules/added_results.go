@@ -135,11 +135,15 @@ func (p *Pass) dropResults(c Change, h Hit, n int) bool {
 	case *ast.ReturnStmt:
 		_, stmt, ok := StatementOf(at)
 		old, _ := parseSignature(h.Form.Sig)
-		if len(s.Results) != 1 || !ok || stmt.Node() != s || len(old.results) != 1 || old.results[0].typ != "error" {
+		if len(s.Results) != 1 || !ok || p.Pkg == nil || stmt.Node() != s || len(old.results) != 1 || old.results[0].typ != "error" {
 			return false
 		}
 		name := p.errName(stmt)
-		c.Replace(f, s.Pos(), call.Pos(), blanks+name+" := ")
+		define := " := "
+		if scope := p.Pkg.Scope().Innermost(s.Pos()); scope != nil && scope.Lookup(name) != nil {
+			define = " = " // a named result, or an err declared before
+		}
+		c.Replace(f, s.Pos(), call.Pos(), blanks+name+define)
 		c.Insert(f, s.End(), f.indented("\nreturn "+name, f.Indent(s.Pos())))
 		return true
 	}

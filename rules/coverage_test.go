@@ -154,8 +154,12 @@ func TestMechanicalBreaksCompile(t *testing.T) {
 						continue
 					}
 					e := broken[a.name]
-					if fs := findings[string(line)+" "+a.name]; e != "" && len(fs) > 0 {
-						e += " [finding: " + strings.Join(fs, "; ") + "]"
+					if e != "" {
+						fs := findings[string(line)+" "+a.name]
+						if len(fs) == 0 {
+							t.Errorf("%s to %s: no finding tells of %s.%s: %s", module, line, r.b.Pkg, r.b.Symbol, e)
+						}
+						e += "; told: " + strings.Join(slices.Compact(fs), "; ")
 					}
 					r.tried[module] = e
 				}

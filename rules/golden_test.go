@@ -309,6 +309,9 @@ func TestGolden(t *testing.T) {
 			}
 		}
 	})
+	if *only == "" {
+		t.Run("each rule acts in a case of its own for each target", func(t *testing.T) { everyTarget(t, cases, results) })
+	}
 	t.Run("untouched lines stay", func(t *testing.T) {
 		for _, g := range cases {
 			for line, o := range results[g] {
@@ -321,6 +324,33 @@ func TestGolden(t *testing.T) {
 	for _, line := range atlas.Lines() {
 		t.Run("against "+string(line), func(t *testing.T) { compileResults(t, line, cases, results) })
 	}
+}
+
+// everyTarget checks that the cases of a rule show what it does for each line
+// that it applies to. Before and After show one.
+func everyTarget(t *testing.T, cases []*golden, results map[*golden]map[atlas.Line]*outcome) {
+	acts := map[string]bool{}
+	for _, g := range cases {
+		for line, o := range results[g] {
+			if !g.fixed && o.acts(g.rule()) {
+				acts[g.rule()+" "+string(line)] = true
+			}
+		}
+	}
+	for _, r := range rules.All {
+		for _, line := range atlas.Lines() {
+			// A rule without Run is made by go vet: cmd/etcdshift has a test.
+			if r.Run != nil && r.Applies(line) && !acts[r.ID+" "+string(line)] {
+				t.Errorf("testdata/rules/%s has no case in which the rule does something for %s", r.ID, line)
+			}
+		}
+	}
+}
+
+// acts says whether a rule has changed or found something.
+func (o *outcome) acts(rule string) bool {
+	return strings.Contains(o.findings, " ("+rule+")\n") ||
+		slices.ContainsFunc(o.changes, func(c edit.Change) bool { return c.Rule == rule })
 }
 
 // withoutTypes parses packages again, as the loader does where nothing can be

@@ -2,8 +2,7 @@ package rules
 
 import (
 	"go/ast"
-	"go/parser"
-	"go/types"
+	"strconv"
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -134,6 +133,8 @@ func goes(b *atlas.Break, away bool) bool {
 
 // follow rewrites the mentions of symbols that moved or were renamed.
 func (p *Pass) follow() {
+	dotted := map[*File]map[string]int{} // mentions through dot imports that go away
+	defer func() { p.reportDotImports(dotted) }()
 	for h := range p.Broken() {
 		path, symbol, ok := h.Break.MovedIn(p.Target.Line)
 		if !ok {
@@ -164,9 +165,37 @@ func (p *Pass) follow() {
 			c.ReplaceNode(h.File, h.Ident, name+suffix)
 			continue
 		}
+		if h.Selector() == nil {
+			if dotted[h.File] == nil {
+				dotted[h.File] = map[string]int{}
+			}
+			dotted[h.File][h.Pkg]++
+		}
 		e, _ := h.Expr()
 		if text := c.Qualified(h.File, path, name); text != h.File.Text(e) {
 			c.ReplaceNode(h.File, e, text)
+		}
+	}
+}
+
+// reportDotImports reports dot imports of which nothing is left.
+func (p *Pass) reportDotImports(moved map[*File]map[string]int) {
+	for f, pkgs := range moved {
+		for _, spec := range f.AST.Imports {
+			path, _ := strconv.Unquote(spec.Path.Value)
+			rel, _, ok := atlas.Canonical(path)
+			if !ok || spec.Name == nil || spec.Name.Name != "." || pkgs[rel] == 0 {
+				continue
+			}
+			left := -pkgs[rel]
+			for _, r := range p.RefsTo(rel) {
+				if r.File == f && r.Selector() == nil && !strings.Contains(r.Name, ".") {
+					left++
+				}
+			}
+			if left <= 0 {
+				p.Report(f, spec, edit.Manual, "nothing of this dot import is left in etcd "+string(p.Target.Line), "remove the import")
+			}
 		}
 	}
 }
@@ -221,48 +250,29 @@ func (p *Pass) compatible(h Hit, now string) bool {
 	return isFunc && stillFunc && callable(o, n, same) && sameResults(o, n, same)
 }
 
-// renamedTo returns a type of a signature as signatures of the target have it:
-// with the new names of the package's own types, and of packages.
+// renamedTo returns a type of a signature as signatures of the target have it.
 func (p *Pass) renamedTo(pkg, typ string) string {
-	base, variadic := strings.CutPrefix(typ, "...")
-	e, err := parser.ParseExpr(base)
-	if err != nil {
+	base := strings.TrimLeft(typ, "*[].")
+	lead := strings.TrimSuffix(typ, base)
+	if q, name, ok := strings.Cut(base, "."); ok {
+		// A package that is called otherwise in its new home.
+		for _, rel := range atlas.Packages() {
+			if home, _ := atlas.HomeOf(rel, p.Target.Line); home.OldName == q && home.Renamed() {
+				return lead + home.Name + "." + name
+			}
+		}
 		return typ
 	}
-	ast.Inspect(e, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.SelectorExpr:
-			if q, ok := n.X.(*ast.Ident); ok {
-				q.Name = p.renamedPackage(q.Name)
-			}
-			return false
-		case *ast.Ident:
-			b := atlas.BreakOf(pkg, n.Name)
-			if b == nil {
-				return false
-			}
-			if path, symbol, ok := b.MovedIn(p.Target.Line); ok {
-				n.Name = symbol
-				if home, _ := atlas.HomeOf(pkg, p.Target.Line); home.Path != path {
-					n.Name = packageName(path) + "." + symbol
-				}
-			}
-		}
-		return true
-	})
-	out := anyName(types.ExprString(e))
-	if variadic {
-		out = "..." + out
+	b := atlas.BreakOf(pkg, base)
+	if b == nil {
+		return typ
 	}
-	return out
-}
-
-// renamedPackage returns the name of a package in the target, by its old name.
-func (p *Pass) renamedPackage(name string) string {
-	for _, rel := range atlas.Packages() {
-		if home, _ := atlas.HomeOf(rel, p.Target.Line); home.OldName == name && home.Renamed() {
-			return home.Name
-		}
+	path, symbol, ok := b.MovedIn(p.Target.Line)
+	if !ok {
+		return typ
 	}
-	return name
+	if home, _ := atlas.HomeOf(pkg, p.Target.Line); home.Path != path {
+		symbol = packageName(path) + "." + symbol
+	}
+	return lead + symbol
 }

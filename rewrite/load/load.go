@@ -438,7 +438,7 @@ func (c *checker) root(ctx context.Context, p *packages.Package) *Package {
 	conf := c.conf(p, func(err error) {
 		out.Tier = edit.IllTyped
 		var te types.Error
-		if errors.As(err, &te) && !te.Soft {
+		if errors.As(err, &te) {
 			pos := te.Fset.Position(te.Pos)
 			out.Errors = append(out.Errors, Problem{File: c.l.rel(pos.Filename), Line: pos.Line, Col: pos.Column, Message: te.Msg})
 		}
