@@ -91,7 +91,8 @@ type addition struct {
 	fill filler
 }
 
-// filler writes the argument for a new parameter of a call.
+// filler writes the argument for a new parameter of a call, "" where there is
+// none to pass.
 type filler func(p *Pass, c Change, h Hit, call *ast.CallExpr) string
 
 // fillers are the arguments that are known, by the parameter's name and type,
@@ -103,6 +104,7 @@ var fillers = []struct {
 	{typ: "*zap.Logger", fill: logger},
 	{pkg: "proxy/grpcproxy", typ: "context.Context", fill: clientContext},
 	{typ: "context.Context", fill: contextArgument},
+	{typ: "testing.TB", fill: testArgument},
 	{pkg: "clientv3", name: "c", typ: "*Client", fill: contextClient},
 	{pkg: "pkg/transport", name: "selfSignedCertValidity", fill: literally("1")},
 	{pkg: "pkg/srv", name: "serviceName", fill: literally(`""`)},
@@ -131,11 +133,17 @@ func additions(b *atlas.Break, form *atlas.Form, line atlas.Line) ([]addition, b
 	if !ok {
 		return nil, false
 	}
+	return added(b.Pkg, old, now, func(typ string) string { return typ })
+}
+
+// added is additions by signature; rename writes an old type as the new
+// signature has it.
+func added(pkg string, old, now signature, rename func(typ string) string) ([]addition, bool) {
 	var out []addition
 	k := 0
 	for i, n := range now.params {
 		if k < len(old.params) {
-			o := old.params[k].typ
+			o := rename(old.params[k].typ)
 			if o == n.typ || widened[[2]string{o, n.typ}] || n.typ == "*"+o { // pointers to messages are another rule's
 				k++
 				continue
@@ -144,7 +152,7 @@ func additions(b *atlas.Break, form *atlas.Form, line atlas.Line) ([]addition, b
 		if i == len(now.params)-1 && strings.HasPrefix(n.typ, "...") {
 			continue // may be left out
 		}
-		fill := fillerFor(b.Pkg, n)
+		fill := fillerFor(pkg, n)
 		if fill == nil {
 			return nil, false
 		}
@@ -180,25 +188,35 @@ func runAddedArguments(p *Pass) {
 		}
 		now, _ := parseSignature(h.Break.NewIn(p.Target.Line))
 		c := p.Change(h.Tier, "%s takes more arguments", h.Symbol)
+		if !p.addArguments(c, h, adds) {
+			p.reportBroken(h)
+			continue
+		}
 		if n := leading(old, now); !sameResults(old, now, pointerOf) && (n == 0 || !p.dropResults(c, h, n)) {
 			p.reportBroken(h) // the arguments are still added
 		}
-		p.addArguments(c, h, adds)
 	}
 }
 
 // addArguments writes the arguments for new parameters into a call. Those
-// before the same argument are one insertion.
-func (p *Pass) addArguments(c Change, h Hit, adds []addition) {
+// before the same argument are one insertion. It is false where there is
+// nothing to pass.
+func (p *Pass) addArguments(c Change, h Hit, adds []addition) bool {
 	call := h.Call()
-	for i := 0; i < len(adds); {
-		at := adds[i].at
-		var texts []string
-		for ; i < len(adds) && adds[i].at == at; i++ {
-			texts = append(texts, adds[i].fill(p, c, h, call))
+	args := make([]string, len(adds))
+	for i, a := range adds {
+		if args[i] = a.fill(p, c, h, call); args[i] == "" {
+			return false
 		}
-		insertArguments(c, h.File, call, at, strings.Join(texts, ", "))
 	}
+	for i := 0; i < len(adds); {
+		at, first := adds[i].at, i
+		for i < len(adds) && adds[i].at == at {
+			i++
+		}
+		insertArguments(c, h.File, call, at, strings.Join(args[first:i], ", "))
+	}
+	return true
 }
 
 // spreads says whether the arguments of a call do not stand for one parameter
@@ -235,6 +253,12 @@ func logger(p *Pass, c Change, h Hit, call *ast.CallExpr) string {
 
 func contextArgument(p *Pass, c Change, h Hit, call *ast.CallExpr) string {
 	return p.contextAt(c, h.File, call.Pos())
+}
+
+// testArgument passes the test that a call is made in.
+func testArgument(p *Pass, c Change, h Hit, call *ast.CallExpr) string {
+	isT, isB, isTB := isPointerTo("testing", "T"), isPointerTo("testing", "B"), isNamed("testing", "TB")
+	return p.InScope(call.Pos(), func(t types.Type) bool { return isT(t) || isB(t) || isTB(t) })
 }
 
 // contextAt returns a context for use at a position: one in scope, or the

@@ -52,14 +52,33 @@ func secure(cfg *tls.Config) grpc.DialOption {
 		for _, r := range p.Refs("clientv3/credentials", "NewBundle") {
 			p.splitBundle(r)
 		}
+		for _, r := range p.Refs("clientv3/credentials", "Config") {
+			p.bundleConfig(r)
+		}
 	},
 }
 
+const bundleAdvice = "`credentials.NewTransportCredential(tlsConfig)` for grpc.WithTransportCredentials, and `credentials.NewPerRPCCredentialBundle()` for tokens"
+
+// bundleConfig reports the configuration of a bundle where it is not an
+// argument of NewBundle.
+func (p *Pass) bundleConfig(r Ref) {
+	_, at := r.Expr()
+	if lit := at.Parent(); isNode[*ast.CompositeLit](lit.Node()) && isNode[*ast.CallExpr](lit.Parent().Node()) {
+		return // NewBundle reports it where it is not rewritten
+	}
+	p.Report(r.File, r.Ident, edit.Manual, "credentials.Config is gone from etcd "+string(p.Target.Line), "pass its TLSConfig on: "+bundleAdvice)
+}
+
+func isNode[T ast.Node](n ast.Node) bool {
+	_, ok := n.(T)
+	return ok
+}
+
 func (p *Pass) splitBundle(r Ref) {
-	const advice = "`credentials.NewTransportCredential(tlsConfig)` for grpc.WithTransportCredentials, and `credentials.NewPerRPCCredentialBundle()` for tokens"
 	f, call := r.File, r.Call()
 	fail := func() {
-		p.Report(f, r.Ident, edit.Manual, "credentials.NewBundle is gone from etcd "+string(p.Target.Line), advice)
+		p.Report(f, r.Ident, edit.Manual, "credentials.NewBundle is gone from etcd "+string(p.Target.Line), bundleAdvice)
 	}
 	if call == nil || len(call.Args) != 1 {
 		fail()

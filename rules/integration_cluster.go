@@ -3,6 +3,7 @@ package rules
 import (
 	"go/ast"
 	"go/token"
+	"go/types"
 	"strings"
 
 	"golang.org/x/tools/go/ast/inspector"
@@ -14,7 +15,8 @@ import (
 // integrationCluster prepares tests for the clusters of etcd's integration
 // package.
 //
-// Matched: NewClusterV3 in a function that has a test. BeforeTestExternal runs
+// Matched: NewClusterV3 in a function that has a test, and from 3.6 on the other
+// constructors, which became one with it. BeforeTestExternal runs
 // before it, once in each test: without it, the cluster fails the test. It is
 // the variant for code outside etcd, which neither skips short tests nor looks
 // for leaks. From 3.6 on the cluster is made by NewCluster, and the fields of
@@ -214,6 +216,23 @@ func (p *Pass) launchedCluster(h Hit, prepared map[ast.Node]bool) {
 		c.removeLines(f, s)
 	}
 	p.prepareTest(h.Ref, prepared)
+}
+
+// sizedCluster writes the configuration that NewCluster takes from 3.6 on
+// instead of a size.
+func (p *Pass) sizedCluster(r Ref, prepared map[ast.Node]bool) {
+	call := r.Call()
+	if call == nil || len(call.Args) != 2 {
+		return
+	}
+	if b, ok := p.TypeOf(call.Args[1]).(*types.Basic); !ok || b.Info()&types.IsInteger == 0 {
+		return // takes a configuration already
+	}
+	q := strings.TrimSuffix(r.File.Text(mustExpr(r)), r.Ident.Name)
+	c := p.Change(r.Tier, "integration.NewCluster takes a configuration")
+	c.Insert(r.File, call.Args[1].Pos(), "&"+q+"ClusterConfig{Size: ")
+	c.Insert(r.File, call.Args[1].End(), "}")
+	p.prepareTest(r, prepared)
 }
 
 func mustExpr(r Ref) ast.Expr {

@@ -2,6 +2,9 @@ package rules
 
 import (
 	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"strconv"
 	"strings"
 
@@ -152,7 +155,7 @@ func (p *Pass) follow() {
 				continue
 			}
 			suffix = "()"
-		case p.gainsResults(h, now.Sig):
+		case p.gainsResults(h, now.Sig), p.gainsArguments(h, now.Sig), p.losesTest(h, now.Sig), p.becomesDuration(h, now.Sig):
 		case !p.compatible(h, now.Sig):
 			p.Report(h.File, h.Ident, edit.Manual, h.Symbol.String()+" is "+path+"."+symbol+" in etcd "+string(p.Target.Line)+", with another signature", "now `"+now.Sig+"`")
 		}
@@ -213,6 +216,70 @@ func (p *Pass) gainsResults(h Hit, now string) bool {
 	return p.dropResults(c, h, n)
 }
 
+// gainsArguments passes what a function takes in addition where it goes.
+func (p *Pass) gainsArguments(h Hit, now string) bool {
+	o, isFunc := parseSignature(h.Form.Sig)
+	w, stillFunc := parseSignature(now)
+	same := func(a, b string) bool { return p.renamedTo(h.Pkg, a) == b }
+	call := h.Call()
+	if !isFunc || !stillFunc || call == nil || spreads(p, call, len(o.params)) || !sameResults(o, w, same) {
+		return false
+	}
+	adds, ok := added(h.Pkg, o, w, func(typ string) string { return p.renamedTo(h.Pkg, typ) })
+	if !ok || len(adds) == 0 {
+		return false
+	}
+	return p.addArguments(p.Change(h.Tier, "%s takes more arguments", h.Symbol), h, adds)
+}
+
+// losesTest drops the test from a call of what no longer takes it.
+func (p *Pass) losesTest(h Hit, now string) bool {
+	o, isFunc := parseSignature(h.Form.Sig)
+	w, stillFunc := parseSignature(now)
+	call := h.Call()
+	if !isFunc || !stillFunc || call == nil || len(o.params) != 1 || len(call.Args) != 1 || len(w.params) != 0 || !Simple(call.Args[0]) {
+		return false
+	}
+	if t := o.params[0].typ; t != "*testing.T" && t != "testing.TB" {
+		return false
+	}
+	c := p.Change(h.Tier, "%s takes no test", h.Symbol)
+	c.ReplaceNode(h.File, call.Args[0], "")
+	return true
+}
+
+// becomesDuration follows the one number of hours that became a duration.
+func (p *Pass) becomesDuration(h Hit, now string) bool {
+	if plainSig(h.Form.Sig) != "int" || plainSig(now) != "time.Duration" {
+		return false
+	}
+	var value ast.Expr
+	_, at := h.Expr()
+	switch n := at.Parent().Node().(type) {
+	case *ast.KeyValueExpr:
+		if n.Key == at.Node() {
+			value = n.Value
+		}
+	case *ast.AssignStmt:
+		if len(n.Lhs) == 1 && n.Lhs[0] == at.Node() && n.Tok == token.ASSIGN {
+			value = n.Rhs[0]
+		}
+	}
+	if value == nil {
+		p.Report(h.File, h.Ident, edit.Review, h.Symbol.String()+" was a number of hours and is a time.Duration in etcd "+string(p.Target.Line), "use its Hours()")
+		return true
+	}
+	c := p.Change(h.Tier, "%s was a number of hours and is a time.Duration", h.Symbol)
+	q := c.Import(h.File, "time")
+	if _, lit := value.(*ast.BasicLit); lit {
+		c.Insert(h.File, value.End(), " * "+q+".Hour")
+		return true
+	}
+	c.Insert(h.File, value.Pos(), q+".Duration(")
+	c.Insert(h.File, value.End(), ") * "+q+".Hour")
+	return true
+}
+
 // movedDeclaration looks up what a symbol moved to.
 func movedDeclaration(path, symbol string, line atlas.Line) (atlas.Symbol, bool) {
 	rel, _, _ := atlas.Canonical(path)
@@ -250,29 +317,48 @@ func (p *Pass) compatible(h Hit, now string) bool {
 	return isFunc && stillFunc && callable(o, n, same) && sameResults(o, n, same)
 }
 
-// renamedTo returns a type of a signature as signatures of the target have it.
+// renamedTo returns a type of a signature as signatures of the target have it:
+// with the new names of the package's own types, and of packages.
 func (p *Pass) renamedTo(pkg, typ string) string {
-	base := strings.TrimLeft(typ, "*[].")
-	lead := strings.TrimSuffix(typ, base)
-	if q, name, ok := strings.Cut(base, "."); ok {
-		// A package that is called otherwise in its new home.
-		for _, rel := range atlas.Packages() {
-			if home, _ := atlas.HomeOf(rel, p.Target.Line); home.OldName == q && home.Renamed() {
-				return lead + home.Name + "." + name
+	base, variadic := strings.CutPrefix(typ, "...")
+	e, err := parser.ParseExpr(base)
+	if err != nil {
+		return typ
+	}
+	ast.Inspect(e, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if q, ok := n.X.(*ast.Ident); ok {
+				q.Name = p.renamedPackage(q.Name)
+			}
+			return false
+		case *ast.Ident:
+			b := atlas.BreakOf(pkg, n.Name)
+			if b == nil {
+				return false
+			}
+			if path, symbol, ok := b.MovedIn(p.Target.Line); ok {
+				n.Name = symbol
+				if home, _ := atlas.HomeOf(pkg, p.Target.Line); home.Path != path {
+					n.Name = packageName(path) + "." + symbol
+				}
 			}
 		}
-		return typ
+		return true
+	})
+	out := anyName(types.ExprString(e))
+	if variadic {
+		out = "..." + out
 	}
-	b := atlas.BreakOf(pkg, base)
-	if b == nil {
-		return typ
+	return out
+}
+
+// renamedPackage returns the name of a package in the target, by its old name.
+func (p *Pass) renamedPackage(name string) string {
+	for _, rel := range atlas.Packages() {
+		if home, _ := atlas.HomeOf(rel, p.Target.Line); home.OldName == name && home.Renamed() {
+			return home.Name
+		}
 	}
-	path, symbol, ok := b.MovedIn(p.Target.Line)
-	if !ok {
-		return typ
-	}
-	if home, _ := atlas.HomeOf(pkg, p.Target.Line); home.Path != path {
-		symbol = packageName(path) + "." + symbol
-	}
-	return lead + symbol
+	return name
 }

@@ -161,6 +161,9 @@ func protoMethod(p *Pass, r Ref, name string) {
 		if t := p.TypeOf(sel.X); t == nil || types.IsInterface(t) {
 			return
 		}
+		if name == "Size" && p.sizeOfOneof(r, call, sel) {
+			return
+		}
 		p.Report(r.File, call, edit.Manual, "method "+short(r.Symbol)+" is gone in 3.7; it comes from an embedded message here",
 			"write proto."+name+" of the embedded message")
 		return
@@ -201,6 +204,33 @@ func protoMethod(p *Pass, r Ref, name string) {
 	// The parenthesis is replaced, not preceded: another rule may insert at
 	// the end of the argument.
 	c.Replace(r.File, call.Rparen, call.Rparen+1, ", "+addr+text+")")
+}
+
+// oneofs are the fields that hold the wrappers of oneofs, by the beginning of
+// their names.
+var oneofs = map[string]string{
+	"Compare_": "TargetUnion", "RequestOp_": "Request", "ResponseOp_": "Response", "WatchRequest_": "RequestUnion",
+}
+
+// sizeOfOneof writes the size of a oneof's wrapper as that of a message that
+// holds nothing else: it is the same.
+func (p *Pass) sizeOfOneof(r Ref, call *ast.CallExpr, sel *ast.SelectorExpr) bool {
+	t, ok := types.Unalias(p.TypeOf(sel.X)).(*types.Pointer)
+	if !ok {
+		return false
+	}
+	s, ok := TypeSymbol(t)
+	for prefix, field := range oneofs {
+		if ok && s.Pkg == "etcdserver/etcdserverpb" && strings.HasPrefix(s.Name, prefix) {
+			c := p.Change(p.Tier, "%s is gone", short(r.Symbol))
+			home, _ := atlas.HomeOf(s.Pkg, p.Target.Line)
+			open := c.Qualified(r.File, googleProto, "Size(&") + c.Qualified(r.File, home.Path, strings.TrimSuffix(prefix, "_")) + "{" + field + ": "
+			c.Insert(r.File, call.Pos(), open)
+			c.Replace(r.File, sel.X.End(), call.End(), "})")
+			return true
+		}
+	}
+	return false
 }
 
 // inCondition says whether a call stands in the head of an if, for or switch,

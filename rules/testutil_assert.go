@@ -9,7 +9,7 @@ const requirePath = "github.com/stretchr/testify/require"
 
 // testutilAssert moves AssertEqual to testify.
 //
-// Matched: calls with at most one message.
+// Matched: calls with at most one message, or those of a slice.
 //
 // Not matched: several messages, which AssertEqual joined and require formats,
 // and AssertEqual as a value.
@@ -49,7 +49,7 @@ func TestSum(t *testing.T) {
 	Run: func(p *Pass) {
 		for _, r := range p.Refs("pkg/testutil", "AssertEqual") {
 			call := r.Call()
-			if call == nil || len(call.Args) > 4 || call.Ellipsis.IsValid() {
+			if call == nil || len(call.Args) > 4 {
 				p.Report(r.File, r.Ident, edit.Manual, "testutil.AssertEqual is gone from etcd "+string(p.Target.Line),
 					"`require.Equal(t, expected, actual, message)` of "+requirePath)
 				continue
@@ -57,6 +57,10 @@ func TestSum(t *testing.T) {
 			e, _ := r.Expr()
 			c := p.Change(r.Tier, "testutil.AssertEqual is now require.Equal")
 			c.ReplaceNode(r.File, e, c.Qualified(r.File, requirePath, "Equal"))
+			if call.Ellipsis.IsValid() { // strings, where require takes anything
+				c.Insert(r.File, call.Args[3].Pos(), c.Qualified(r.File, "strings", "Join("))
+				c.Replace(r.File, call.Args[3].End(), call.Ellipsis+3, `, " ")`)
+			}
 		}
 	},
 }

@@ -9,10 +9,10 @@ import (
 // testutilLeaks registers the check for leaked goroutines instead of
 // deferring it.
 //
-// Matched: defer testutil.AfterTest(t).
+// Matched: defer testutil.AfterTest(t). A call that is not deferred checks at
+// once, and goes on to.
 //
-// Not matched: calls that are not deferred; where the check belongs then is
-// for a person to say.
+// Not matched: AfterTest as a value.
 var testutilLeaks = &Rule{
 	ID:    "testutil-leaks",
 	Title: "register the check for leaked goroutines",
@@ -48,6 +48,9 @@ func TestClose(t *testing.T) {
 	Run: func(p *Pass) {
 		for _, r := range p.Refs("pkg/testutil", "AfterTest") {
 			_, at := r.Expr()
+			if p.checkLeaksNow(r) {
+				continue
+			}
 			d, ok := at.Parent().Parent().Node().(*ast.DeferStmt)
 			if !ok || r.Call() == nil || d.Call != r.Call() {
 				p.Report(r.File, r.Ident, edit.Manual, "testutil.AfterTest is gone", "call `testutil.RegisterLeakDetection(t)` at the start of the test")
@@ -58,4 +61,22 @@ func TestClose(t *testing.T) {
 			c.ReplaceNode(r.File, r.Ident, "RegisterLeakDetection")
 		}
 	},
+}
+
+// checkLeaksNow writes what AfterTest does where it is not deferred.
+func (p *Pass) checkLeaksNow(r Ref) bool {
+	f, call := r.File, r.Call()
+	_, at := r.Expr()
+	s, ok := at.Parent().Parent().Node().(*ast.ExprStmt)
+	if !ok || s.X != call || len(call.Args) != 1 || !Simple(call.Args[0]) {
+		return false
+	}
+	c := p.Change(r.Tier, "testutil.AfterTest is gone; CheckAfterTest checks at once")
+	test := f.Text(call.Args[0])
+	hold := "300 * " + c.Import(f, "time") + ".Millisecond"
+	c.Insert(f, s.Pos(), "if err := ")
+	c.ReplaceNode(f, r.Ident, "CheckAfterTest")
+	c.ReplaceNode(f, call.Args[0], hold)
+	c.Insert(f, s.End(), f.indented("; err != nil {\n\t"+test+".Errorf(\"Test %v\", err)\n}", f.Indent(s.Pos())))
+	return true
 }

@@ -143,10 +143,15 @@ func (w *writer) body() (body, params string, err error) {
 			call, ps = "x."+member, append([]string{recv}, ps...)
 		}
 		call += "(" + strings.Join(args, ", ") + ")"
-		if results > 0 {
-			call = strings.TrimSuffix(strings.Repeat("_, ", results), ", ") + " = " + call
+		if results == 0 {
+			return "\t" + call + "\n", strings.Join(ps, ", "), nil
 		}
-		return "\t" + call + "\n", strings.Join(ps, ", "), nil
+		rs := make([]string, results)
+		for i := range rs {
+			rs[i] = fmt.Sprintf("r%d", i)
+		}
+		names, blanks := strings.Join(rs, ", "), strings.TrimSuffix(strings.Repeat("_, ", results), ", ")
+		return "\t" + names + " := " + call + "\n\t" + blanks + " = " + names + "\n", strings.Join(ps, ", "), nil
 	}
 	return "", "", fmt.Errorf("a %s", kind)
 }

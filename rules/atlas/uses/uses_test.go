@@ -55,8 +55,8 @@ func TestEveryBreakHasAUseOrAReason(t *testing.T) {
 func TestUseOfEachKindOfSymbol(t *testing.T) {
 	for _, c := range []struct{ pkg, symbol, release, want string }{
 		{"pkg/transport", "TLSInfo.CAFile", "3.3.27", "func use_TLSInfo__CAFile(x *transport.TLSInfo, v string) {\n\t_ = x.CAFile\n\t_ = &transport.TLSInfo{CAFile: v}\n}\n"},
-		{"pkg/transport", "SelfCert", "3.4.31", "func use_SelfCert(a0 *zap.Logger, a1 string, a2 []string, a3 ...x509.ExtKeyUsage) {\n\t_, _ = transport.SelfCert(a0, a1, a2, a3...)\n}\n"},
-		{"clientv3", "KV.Get", "3.4.31", "func use_KV__Get(x clientv3.KV, a0 context.Context, a1 string, a2 ...clientv3.OpOption) {\n\t_, _ = x.Get(a0, a1, a2...)\n}\n"},
+		{"pkg/transport", "SelfCert", "3.4.31", "func use_SelfCert(a0 *zap.Logger, a1 string, a2 []string, a3 ...x509.ExtKeyUsage) {\n\tr0, r1 := transport.SelfCert(a0, a1, a2, a3...)\n\t_, _ = r0, r1\n}\n"},
+		{"clientv3", "KV.Get", "3.4.31", "func use_KV__Get(x clientv3.KV, a0 context.Context, a1 string, a2 ...clientv3.OpOption) {\n\tr0, r1 := x.Get(a0, a1, a2...)\n\t_, _ = r0, r1\n}\n"},
 		{"clientv3", "Cmp", "3.6", "func use_Cmp(x *clientv3.Cmp) {\n\t_ = x\n}\n"},
 		{"error", "EcodeKeyNotFound", "3.3.27", "func use_EcodeKeyNotFound() {\n\t_ = etcderror.EcodeKeyNotFound\n}\n"},
 	} {
