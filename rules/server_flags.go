@@ -25,8 +25,13 @@ var serverFlags = &Rule{
 	Why:    "A client of a new etcd often comes with its server. A server that does not know a flag does not start.",
 	Since:  "v3.5.0",
 	Safety: Report,
-	Refs:   []string{"etcdmain/config.go and embed/config.go of each release"},
-	Text:   runServerFlags,
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/blob/v3.4.31/etcdmain/config.go",
+		"https://github.com/etcd-io/etcd/blob/v3.5.35/server/etcdmain/config.go",
+		"https://github.com/etcd-io/etcd/blob/v3.6.16/server/embed/config.go",
+		"https://github.com/etcd-io/etcd/blob/v3.7.3/server/embed/config.go",
+	},
+	Text: runServerFlags,
 }
 
 var (

@@ -70,6 +70,7 @@ var textPath = &Rule{
 	Why:    "Nothing compiles these files, so nothing proves the change: it is made only when asked for. text-mentions names the files.",
 	Since:  "v3.5.0",
 	Safety: Same,
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/main/CHANGELOG/CHANGELOG-3.5.md"},
 	OptIn:  true,
 	Text: func(p *TextPass) {
 		for _, m := range pathMentions(p.Src, p.Target.Line) {
@@ -92,6 +93,7 @@ var textMentions = &Rule{
 	Why:    "Generator calls, linter lists and Bazel labels go on naming packages that are no longer there. One finding for a file, at its first mention.",
 	Since:  "v3.5.0",
 	Safety: Report,
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/main/CHANGELOG/CHANGELOG-3.5.md"},
 	Text: func(p *TextPass) {
 		if all := bazelLabel.FindAllStringIndex(p.Src, -1); len(all) > 0 {
 			p.Report(all[0][0], all[0][1], edit.Review, fmt.Sprintf("%d Bazel labels of old etcd, the first %s", len(all), p.Src[all[0][0]:all[0][1]]),
