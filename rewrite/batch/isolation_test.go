@@ -333,10 +333,10 @@ func TestEachRepositoryOfAHostileFleetGetsItsStatusThoughTheRunIsKilled(t *testi
 }
 
 func TestTwoWorkersShareAServerAndKillingAnyOfThemLosesNothing(t *testing.T) {
-	f := newFleet(t, 120)
+	f := newFleet(t, 60)
 	counter := filepath.Join(t.TempDir(), "ran")
 	port := freePort(t)
-	conn := Connection{State: t.TempDir(), URL: fmt.Sprintf("nats://127.0.0.1:%d", port), AckWait: 3 * time.Second, MaxDeliver: 100}
+	conn := Connection{State: t.TempDir(), URL: fmt.Sprintf("nats://127.0.0.1:%d", port), AckWait: 6 * time.Second, MaxDeliver: 100}
 	server := processSpec{Connection: Connection{State: t.TempDir()}, Port: port}
 	worker := processSpec{Connection: conn, Slots: 1, Allow: []string{Command}}
 	run := processSpec{Connection: conn, List: f.dir, Job: f.job(counter), Slots: 0}
