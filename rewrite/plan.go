@@ -48,6 +48,8 @@ type Options struct {
 	// find out. RemoveLegacy deletes the lock files of its old tool.
 	Module       string
 	RemoveLegacy bool
+
+	guessed bool // go.mod was made here: what it requires says nothing about the code
 	// Progress is told what is going on, one line at a time; nil for nobody.
 	Progress func(format string, args ...any)
 }
@@ -224,7 +226,7 @@ func (pl *planner) load(ctx context.Context) error {
 			return err
 		}
 		pl.modules = append(pl.modules, &module{m, res})
-		if pl.from == "" {
+		if pl.from == "" && !pl.opt.guessed {
 			if v, where, err := deps.SourceRelease(m.Dir); err == nil && m.Etcd {
 				pl.from, pl.fromFile = v, path.Join(m.Rel, where)
 			}
@@ -294,6 +296,7 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 		req := deps.Request{
 			Go: pl.opt.Go, Dir: m.Dir, Scratch: d, OverlayFile: overlay,
 			Imports: etcdImports(m, rewritten), Line: line, Version: release, Local: pl.checkout, KeepGo: pl.opt.KeepGo,
+			Compile: pl.opt.Verify != verify.None,
 		}
 		res, err := deps.Solve(ctx, req)
 		var unsolved *deps.Unsolved

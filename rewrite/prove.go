@@ -3,6 +3,7 @@ package rewrite
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -61,7 +62,7 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 		// of every member.
 		req.Go, req.Mod = pl.opt.Go.With("GOWORK="+work), "readonly"
 	} else {
-		req.Go, req.Mod, req.ModFile = pl.opt.Go.With("GOWORK=off"), "mod", res.ModFile
+		req.Go, req.Mod, req.ModFile = pl.opt.Go.With("GOWORK=off"), "readonly", res.ModFile
 	}
 	rm.Proof.Level = pl.opt.Verify.String()
 	for _, c := range req.Configs {
@@ -81,8 +82,14 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	if err := pl.generations(ctx, m, res, req, after); err != nil {
 		return err
 	}
+	open, err := pl.unprovable(ctx, p, m, res, req, after)
+	if err != nil {
+		return err
+	}
 	if len(after.Problems) == 0 {
-		rm.Status = report.Proved
+		if rm.Status = report.Proved; open {
+			rm.Status = report.Incomplete
+		}
 		return nil
 	}
 	base, err := pl.before(ctx, m)
@@ -91,7 +98,9 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	}
 	rm.Proof.Before = base.tree.Problems
 	rm.Proof.Known, rm.Proof.New = verify.Diff(append(slices.Clone(base.tree.Problems), base.pinned...), after.Problems)
-	rm.Status = judge(rm.Proof, base.tree, after)
+	if rm.Status = judge(rm.Proof, base.tree, after); open && rm.Status.Better(report.Incomplete) {
+		rm.Status = report.Incomplete
+	}
 	for _, pr := range rm.Proof.New {
 		pl.cover(p, m, pr, edit.Manual, "no rule knows this; change it by hand")
 	}
@@ -123,6 +132,41 @@ func (pl *planner) generations(ctx context.Context, m *module, res *deps.Result,
 		}
 	}
 	return nil
+}
+
+// unprovable takes the complaints about packages away that cannot be compiled
+// from here, since a module or package that they need is not to be had, and
+// says whether there are any. A finding says so instead.
+func (pl *planner) unprovable(ctx context.Context, p *Plan, m *module, res *deps.Result, req verify.Request, after *verify.Result) (bool, error) {
+	if res == nil {
+		return false, nil
+	}
+	open := map[string]string{}
+	for _, c := range req.Configs {
+		var flags []string
+		if len(c.Tags) > 0 {
+			flags = append(flags, "-tags="+strings.Join(c.Tags, ","))
+		}
+		found, err := deps.Unprovable(ctx, deps.Request{Go: pl.opt.Go.With(c.Env...), Dir: m.Dir, OverlayFile: req.Overlay}, res, flags...)
+		if err != nil {
+			return false, err
+		}
+		maps.Copy(open, found)
+	}
+	if len(open) == 0 {
+		return false, nil
+	}
+	after.Problems = slices.DeleteFunc(after.Problems, func(pr verify.Problem) bool { return open[pr.Package] != "" })
+	for pkg := range open {
+		delete(after.Broken, pkg)
+	}
+	first := slices.Min(slices.Collect(maps.Keys(open)))
+	p.Findings = append(p.Findings, edit.Finding{
+		Rule: "compile", Severity: edit.Review, File: path.Join(m.Rel, "go.mod"), Line: 1, Col: 1,
+		Message: fmt.Sprintf("%d packages could not be proved here, the first %s: %s is not to be had", len(open), first, open[first]),
+		Advice:  "build the result where it can be had: go vet ./...",
+	})
+	return true, nil
 }
 
 // takeFixes takes the fixes that go vet suggests for complaints that rules

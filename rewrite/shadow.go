@@ -63,7 +63,7 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 			return nil, err
 		}
 	}
-	opt.Dir = copied
+	opt.Dir, opt.guessed = copied, true
 	p, err := Make(ctx, opt)
 	if err != nil {
 		return nil, err

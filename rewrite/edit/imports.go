@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -15,8 +16,7 @@ import (
 // an import that was unused already) stays.
 //
 // edits are all edits of the file, sorted; the edits that Imports returns
-// replace them. rename gives the local name of an import spec after the
-// changes, by its offset, where they changed it.
+// replace them. localName gives the name of the package at an import path.
 func Imports(name string, src []byte, edits []Edit, adds []Import, localName func(path string) string) ([]Edit, error) {
 	fset := token.NewFileSet()
 	old, err := parser.ParseFile(fset, name, src, parser.ParseComments)
@@ -34,6 +34,10 @@ func Imports(name string, src []byte, edits []Edit, adds []Import, localName fun
 	tf := fset.File(old.FileStart)
 	usedBefore, usedNow := qualifiers(old), qualifiers(now)
 
+	f := &importFile{name: name, src: src, tf: tf, nl: "\n"}
+	if j := bytes.IndexByte(src, '\n'); j > 0 && src[j-1] == '\r' {
+		f.nl = "\r\n"
+	}
 	local := func(s *ast.ImportSpec) (path, name string) {
 		path, _ = strconv.Unquote(s.Path.Value)
 		if s.Name != nil {
@@ -41,158 +45,176 @@ func Imports(name string, src []byte, edits []Edit, adds []Import, localName fun
 		}
 		return path, localName(path)
 	}
-	type entry struct {
-		spec       *ast.ImportSpec
-		decl       *ast.GenDecl
-		path, name string // after the changes
-		gone       bool
-	}
-	var entries []*entry
-	i := 0
 	for _, d := range old.Decls {
 		gd, ok := d.(*ast.GenDecl)
 		if !ok || gd.Tok != token.IMPORT {
 			continue
 		}
+		decl := &importDecl{GenDecl: gd}
 		for _, s := range gd.Specs {
 			spec := s.(*ast.ImportSpec)
-			e := &entry{spec: spec, decl: gd}
+			i := &importSpec{ImportSpec: spec, decl: decl}
 			_, before := local(spec)
 			// Changes keep the order and the number of specs.
-			if i < len(now.Imports) {
-				e.path, e.name = local(now.Imports[i])
+			if n := len(f.specs); n < len(now.Imports) {
+				i.path, i.name = local(now.Imports[n])
 			}
-			i++
-			e.gone = before != "_" && before != "." && before != "C" && usedBefore[before] && !usedNow[e.name]
-			entries = append(entries, e)
+			i.gone = before != "_" && before != "." && before != "C" && usedBefore[before] && !usedNow[i.name]
+			f.specs = append(f.specs, i)
 		}
 	}
+	asked := map[Import]bool{}
+	var missing []Import
 	for _, a := range adds {
-		for _, e := range entries {
-			if e.path == a.Path && e.name == a.Name {
-				e.gone = false // asked for; its use may lie in text that does not parse as one
-			}
+		same := func(i *importSpec) bool { return i.path == a.Path && i.name == a.Name }
+		if k := slices.IndexFunc(f.specs, same); k >= 0 {
+			f.specs[k].gone = false // its use may lie in text that does not parse as one
+		} else if key := (Import{Path: a.Path, Name: a.Name}); !asked[key] {
+			asked[key] = true
+			missing = append(missing, key)
 		}
 	}
-
-	nl := "\n"
-	if j := strings.IndexByte(string(src), '\n'); j > 0 && src[j-1] == '\r' {
-		nl = "\r\n"
-	}
-	lineStart := func(p token.Pos) int { return tf.Offset(tf.LineStart(tf.Line(p))) }
-	lineEnd := func(p token.Pos) int { // after the line break
-		if l := tf.Line(p); l < tf.LineCount() {
-			return tf.Offset(tf.LineStart(l + 1))
+	for _, i := range f.specs {
+		if !i.gone {
+			i.decl.kept++
 		}
-		return len(src)
 	}
-
-	// Remove.
 	var fresh []Edit
-	drop := func(start, end int, rule string) {
-		edits = slices.DeleteFunc(edits, func(e Edit) bool { return start <= e.Start && e.End <= end })
-		fresh = append(fresh, Edit{File: name, Start: start, End: end, Rule: rule})
+	for _, a := range missing {
+		fresh = append(fresh, f.add(a, old.Name.End()))
 	}
-	byDecl := map[*ast.GenDecl]int{}
-	for _, e := range entries {
-		if !e.gone {
-			byDecl[e.decl]++
-		}
+	for _, r := range f.removals() {
+		edits = slices.DeleteFunc(edits, func(e Edit) bool { return r.Start <= e.Start && e.End <= r.End })
+		fresh = append(fresh, r)
 	}
-	for _, e := range entries {
-		if !e.gone {
-			continue
-		}
-		if byDecl[e.decl] == 0 && len(adds) == 0 {
-			if byDecl[e.decl]--; byDecl[e.decl] == -1 { // the whole declaration, once
-				start, end := lineStart(e.decl.Pos()), lineEnd(e.decl.End())
-				if start > 0 && blankBefore(src, start) && blankAt(src, end) {
-					end = skipBlank(src, end)
-				}
-				drop(start, end, "imports")
-			}
-			byDecl[e.decl] = -2
-			continue
-		}
-		if byDecl[e.decl] < 0 {
-			continue
-		}
-		start, end := lineStart(e.spec.Pos()), lineEnd(e.spec.End())
-		if e.spec.Doc != nil {
-			start = lineStart(e.spec.Doc.Pos())
-		}
-		if !e.decl.Lparen.IsValid() {
-			start = lineStart(e.decl.Pos())
-		}
-		if !e.decl.Lparen.IsValid() || tf.Line(e.decl.Lparen) != tf.Line(e.spec.Pos()) && tf.Line(e.decl.Rparen) != tf.Line(e.spec.End()) {
-			drop(start, end, "imports")
-		} else { // import ("a"; "b") on one line
-			drop(tf.Offset(e.spec.Pos()), tf.Offset(e.spec.End()), "imports")
-		}
-	}
-
-	// Add.
-	seen := map[string]bool{}
-	for _, a := range adds {
-		key := a.Name + " " + a.Path
-		if seen[key] || slices.ContainsFunc(entries, func(e *entry) bool { return e.path == a.Path && e.name == a.Name }) {
-			continue
-		}
-		seen[key] = true
-		spec := strconv.Quote(a.Path)
-		if a.Name != lastElem(a.Path) {
-			spec = a.Name + " " + spec
-		}
-		// After the import that shares most of the path; else in the group of
-		// its kind, standard library or not.
-		var best *entry
-		score := -1
-		for _, e := range entries {
-			if e.path == "C" || byDecl[e.decl] == -2 {
-				continue
-			}
-			s := shared(e.path, a.Path) * 2
-			if std(e.path) == std(a.Path) {
-				s++
-			}
-			if s > 0 && s >= score {
-				best, score = e, s
-			}
-		}
-		switch {
-		case best == nil && len(entries) > 0 && byDecl[entries[len(entries)-1].decl] != -2 && entries[len(entries)-1].path != "C":
-			// Only imports of the other kind: a group of its own.
-			e := entries[len(entries)-1]
-			if !e.decl.Lparen.IsValid() {
-				fresh = append(fresh, insert(name, lineEnd(e.spec.End()), "import "+spec+nl, src, nl))
-			} else if std(a.Path) {
-				first := e.decl.Specs[0].(*ast.ImportSpec)
-				at := lineStart(first.Pos())
-				if first.Doc != nil {
-					at = lineStart(first.Doc.Pos())
-				}
-				fresh = append(fresh, insert(name, at, "\t"+spec+nl+nl, src, nl))
-			} else {
-				fresh = append(fresh, insert(name, lineEnd(e.spec.End()), nl+"\t"+spec+nl, src, nl))
-			}
-		case best == nil:
-			at := lineEnd(old.Name.End())
-			fresh = append(fresh, insert(name, at, nl+"import "+spec+nl, src, nl))
-		case best.decl.Lparen.IsValid():
-			if tf.Line(best.decl.Rparen) == tf.Line(best.spec.End()) {
-				fresh = append(fresh, Edit{File: name, Start: tf.Offset(best.spec.End()), End: tf.Offset(best.spec.End()), New: "; " + spec, Rule: "imports"})
-			} else {
-				fresh = append(fresh, insert(name, lineEnd(best.spec.End()), "\t"+spec+nl, src, nl))
-			}
-		default:
-			fresh = append(fresh, insert(name, lineEnd(best.spec.End()), "import "+spec+nl, src, nl))
-		}
-	}
-	// An insertion at the end of a removed line goes before the removal's end
-	// in order; both are kept apart by offsets.
 	edits = append(edits, fresh...)
 	Sort(edits)
 	return edits, nil
+}
+
+// importFile is a file whose imports are settled.
+type importFile struct {
+	name  string
+	src   []byte
+	tf    *token.File
+	nl    string // line ending
+	specs []*importSpec
+}
+
+type importDecl struct {
+	*ast.GenDecl
+	kept int // specs that stay or come
+}
+
+type importSpec struct {
+	*ast.ImportSpec
+	decl       *importDecl
+	path, name string // after the changes
+	gone       bool
+}
+
+func (f *importFile) lineStart(p token.Pos) int { return f.tf.Offset(f.tf.LineStart(f.tf.Line(p))) }
+
+// lineEnd returns the offset after the line break.
+func (f *importFile) lineEnd(p token.Pos) int {
+	if l := f.tf.Line(p); l < f.tf.LineCount() {
+		return f.tf.Offset(f.tf.LineStart(l + 1))
+	}
+	return len(f.src)
+}
+
+// top returns the offset at which the lines of a spec begin, its doc comment
+// included.
+func (f *importFile) top(i *importSpec) int {
+	if i.Doc != nil {
+		return f.lineStart(i.Doc.Pos())
+	}
+	return f.lineStart(i.Pos())
+}
+
+// shares says whether a spec shares its line with the parentheses.
+func (f *importFile) shares(i *importSpec) bool {
+	return i.decl.Lparen.IsValid() && (f.tf.Line(i.decl.Lparen) == f.tf.Line(i.Pos()) || f.tf.Line(i.decl.Rparen) == f.tf.Line(i.End()))
+}
+
+// removals deletes the specs that are gone, and whole declarations that are
+// left with none.
+func (f *importFile) removals() []Edit {
+	var out []Edit
+	done := map[*importDecl]bool{}
+	for _, i := range f.specs {
+		if !i.gone || done[i.decl] {
+			continue
+		}
+		e := Edit{File: f.name, Rule: "imports"}
+		switch {
+		case i.decl.kept == 0:
+			done[i.decl] = true
+			e.Start, e.End = f.lineStart(i.decl.Pos()), f.lineEnd(i.decl.End())
+			if e.Start > 0 && blankBefore(f.src, e.Start) { // one blank line is enough
+				e.End = skipBlank(f.src, e.End)
+			}
+		case !i.decl.Lparen.IsValid():
+			e.Start, e.End = f.lineStart(i.decl.Pos()), f.lineEnd(i.decl.End())
+		case f.shares(i): // import ("a"; "b")
+			e.Start, e.End = f.tf.Offset(i.Pos()), f.tf.Offset(i.End())
+		default:
+			e.Start, e.End = f.top(i), f.lineEnd(i.End())
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// add inserts an import after the one that shares most of its path, else in
+// the group of its kind, standard library or not, else in a new group.
+func (f *importFile) add(a Import, packageClause token.Pos) Edit {
+	text := strconv.Quote(a.Path)
+	if a.Name != lastElem(a.Path) {
+		text = a.Name + " " + text
+	}
+	var best, last *importSpec
+	score := 0
+	for _, i := range f.specs {
+		if i.path == "C" {
+			continue // its comment is code
+		}
+		last = i
+		n := shared(i.path, a.Path) * 2
+		if std(i.path) == std(a.Path) {
+			n++
+		}
+		if n > 0 && n >= score {
+			best, score = i, n
+		}
+	}
+	line := func(at int, text string) Edit { return insert(f.name, at, text, f.src, f.nl) }
+	switch {
+	case last == nil:
+		return line(f.lineEnd(packageClause), f.nl+"import "+text+f.nl)
+	case best != nil:
+		best.decl.kept++
+		switch {
+		case !best.decl.Lparen.IsValid():
+			return line(f.lineEnd(best.End()), "import "+text+f.nl)
+		case f.shares(best):
+			at := f.tf.Offset(best.End())
+			return Edit{File: f.name, Start: at, End: at, New: "; " + text, Rule: "imports"}
+		}
+		return line(f.lineEnd(best.End()), "\t"+text+f.nl)
+	}
+	last.decl.kept++
+	switch {
+	case !last.decl.Lparen.IsValid():
+		return line(f.lineEnd(last.End()), "import "+text+f.nl)
+	case std(a.Path):
+		for _, i := range f.specs {
+			if i.decl == last.decl {
+				return line(f.top(i), "\t"+text+f.nl+f.nl)
+			}
+		}
+	}
+	return line(f.lineEnd(last.End()), f.nl+"\t"+text+f.nl)
 }
 
 // insert makes an insertion of whole lines at the start of a line.
@@ -245,8 +267,6 @@ func blankBefore(src []byte, at int) bool {
 	i := strings.LastIndexByte(string(src[:at-1]), '\n')
 	return strings.TrimSpace(string(src[i+1:at])) == ""
 }
-
-func blankAt(src []byte, at int) bool { return skipBlank(src, at) > at }
 
 // skipBlank returns the offset after a blank line at an offset.
 func skipBlank(src []byte, at int) int {
