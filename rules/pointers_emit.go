@@ -132,12 +132,12 @@ func (a *pointers) report(p *Pass, g *group) {
 		at := ""
 		if g.whyAt.f != nil {
 			if line := g.whyAt.f.tok.Line(g.whyAt.n.Pos()); g.whyAt.f != s.f {
-				at = " in " + path.Base(g.whyAt.f.Name) + ":" + strconv.Itoa(line)
+				at = ", " + path.Base(g.whyAt.f.Name) + ":" + strconv.Itoa(line)
 			} else if line != s.f.tok.Line(s.n.Pos()) {
-				at = " in line " + strconv.Itoa(line)
+				at = ", line " + strconv.Itoa(line)
 			}
 		}
-		return " (not rewritten: the value is " + g.why + at + ")"
+		return " (not rewritten" + at + ": the value is " + g.why + ")"
 	}
 	seen := map[ast.Node]bool{}
 	for _, s := range g.forced {
