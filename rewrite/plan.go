@@ -21,6 +21,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
@@ -76,7 +78,7 @@ func targets(s string) (lines []atlas.Line, release, checkout string, err error)
 	case slices.Contains(atlas.Lines(), atlas.Line(s)):
 		return []atlas.Line{atlas.Line(s)}, "", "", nil
 	}
-	if l, ok := atlas.LineOf(s); ok {
+	if l, ok := atlas.LineOf(s); ok && semver.Canonical(s) == s {
 		return []atlas.Line{l}, s, "", nil
 	}
 	if st, err := os.Stat(s); err == nil && st.IsDir() {

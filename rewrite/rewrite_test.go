@@ -1,0 +1,53 @@
+package rewrite
+
+import (
+	"testing"
+
+	"github.com/etcdshift/etcdshift/rewrite/report"
+	"github.com/etcdshift/etcdshift/rewrite/verify"
+)
+
+func TestJudgeNeverCallsABrokenPackageProved(t *testing.T) {
+	problem := func(tool, pkg string) verify.Problem {
+		return verify.Problem{Tool: tool, Package: pkg, File: "a.go", Message: "m"}
+	}
+	broken := func(pkgs ...string) *verify.Result {
+		r := &verify.Result{Broken: map[string]bool{}}
+		for _, p := range pkgs {
+			r.Broken[p] = true
+		}
+		return r
+	}
+	unloaded := &verify.Result{Problems: []verify.Problem{{Tool: "build", Message: "go.mod: bad"}}, Broken: map[string]bool{}}
+	for _, c := range []struct {
+		name          string
+		proof         report.Proof
+		before, after *verify.Result
+		want          report.Status
+	}{
+		{"vet complains of what it complained of before", report.Proof{Known: []verify.Problem{problem("vet", "p")}}, broken(), broken(), report.Proved},
+		{"broken before and after", report.Proof{Known: []verify.Problem{problem("build", "p")}}, broken("p"), broken("p"), report.NoWorse},
+		{"broken before, otherwise broken after", report.Proof{New: []verify.Problem{problem("build", "p")}}, broken("p"), broken("p"), report.Incomplete},
+		{"broken by the plan", report.Proof{New: []verify.Problem{problem("build", "p")}}, broken("q"), broken("p"), report.Worse},
+		{"a new complaint of vet", report.Proof{New: []verify.Problem{problem("vet", "p")}}, broken(), broken(), report.Worse},
+		{"nothing loaded before", report.Proof{New: []verify.Problem{problem("build", "p")}}, unloaded, broken("p"), report.Incomplete},
+	} {
+		if got := judge(c.proof, c.before, c.after); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestTargetsAreUnderstood(t *testing.T) {
+	for in, want := range map[string]int{"": 3, "auto": 3, "3.5": 1, "v3.6.16": 1} {
+		lines, _, _, err := targets(in)
+		if err != nil || len(lines) != want {
+			t.Errorf("targets(%q) = %v, %v; want %d lines", in, lines, err, want)
+		}
+	}
+	for _, in := range []string{"4.0", "3.4", "v3", "latest", "v3.6"} {
+		if _, _, _, err := targets(in); err == nil {
+			t.Errorf("targets(%q): no error", in)
+		}
+	}
+}
