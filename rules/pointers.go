@@ -496,7 +496,7 @@ func (a *pointers) call(e *ast.CallExpr, msg *types.Named, depth int, f *File) *
 			case b.Name() == "make":
 				g := a.fresh(msg)
 				a.star(g, f, e.Args[0])
-				if _, slice := info.TypeOf(e).Underlying().(*types.Slice); slice && len(e.Args) > 1 {
+				if _, slice := info.TypeOf(e).Underlying().(*types.Slice); slice && depth == 1 && len(e.Args) > 1 {
 					if n := info.Types[e.Args[1]].Value; n == nil || n.String() != "0" {
 						g.fail(f, e, "made with elements, which would be nil")
 					}

@@ -567,6 +567,25 @@ var printers = []string{
 	"k8s.io/klog", "k8s.io/klog/v2", "log/slog",
 }
 
+// logs says whether a function that takes any values is named like one that
+// prints them, such as the Logf of a repository's own logger.
+func logs(fun ast.Expr) bool {
+	name := ""
+	switch fun := fun.(type) {
+	case *ast.Ident:
+		name = fun.Name
+	case *ast.SelectorExpr:
+		name = fun.Sel.Name
+	}
+	name = strings.ToLower(name)
+	for _, p := range []string{"log", "print", "sprint", "debug", "info", "warn", "error", "fatal", "panic", "trace"} {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return false
+}
+
 func (a *pointers) args(f *File, n *ast.CallExpr) {
 	info := a.p.Info
 	fun := ast.Unparen(n.Fun)
@@ -640,7 +659,7 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 				}
 				continue
 			}
-			if fn != nil && fn.Pkg() != nil && slices.Contains(printers, fn.Pkg().Path()) {
+			if fn != nil && fn.Pkg() != nil && slices.Contains(printers, fn.Pkg().Path()) || sig.Variadic() && k == sig.Params().Len()-1 && logs(fun) {
 				g := a.of(arg)
 				if _, depth, _ := a.shapeOf(arg); depth == 0 {
 					a.copied(f, arg, g, true, true)
