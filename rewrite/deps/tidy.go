@@ -246,7 +246,7 @@ func (s *solver) stop(ctx context.Context, text string) error {
 	switch {
 	case strings.Contains(text, "SECURITY ERROR") || strings.Contains(text, "checksum mismatch"):
 		u.Cause = "a downloaded module is not the one that was recorded before"
-		u.Next = "do not delete the line from go.sum before you know why: compare with a second machine or https://sum.golang.org, then run 'go clean -modcache' if the local copy is the wrong one"
+		u.Next = "do not delete the line from go.sum before you know why: compare with a second machine or the public checksum database, then run 'go clean -modcache' if the local copy is the wrong one"
 	case raiseRE.MatchString(text):
 		m := raiseRE.FindStringSubmatch(text)
 		u.Cause = "a module needs a newer Go"
