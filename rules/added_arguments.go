@@ -174,7 +174,7 @@ func runAddedArguments(p *Pass) {
 	for h := range p.Broken() {
 		adds, ok := additions(h.Break, h.Form, p.Target.Line)
 		call := h.Call()
-		if ok && len(adds) == 0 && p.gainsResults(h, h.Break.NewIn(p.Target.Line)) {
+		if ok && len(adds) == 0 && p.hasMoreResults(h) {
 			continue // the arguments came in another release
 		}
 		if !ok || len(adds) == 0 || call == nil || declarationUnknown(h) && p.From == "" {
@@ -196,6 +196,14 @@ func runAddedArguments(p *Pass) {
 			p.reportBroken(h) // the arguments are still added
 		}
 	}
+}
+
+// hasMoreResults drops the results that a function has gained in front.
+func (p *Pass) hasMoreResults(h Hit) bool {
+	old, _ := parseSignature(h.Form.Sig)
+	now, _ := parseSignature(h.Break.NewIn(p.Target.Line))
+	n := leading(old, now)
+	return n > 0 && h.Call() != nil && p.dropResults(p.Change(h.Tier, "%s has more results", h.Symbol), h, n)
 }
 
 // addArguments writes the arguments for new parameters into a call. Those
