@@ -511,7 +511,12 @@ func commandMark(j *Job) string { return "command-" + j.ID }
 
 // File opens an object of the store.
 func (s *Store) File(ctx context.Context, name string) (io.ReadCloser, error) {
-	return s.files.Get(ctx, name)
+	var o jetstream.ObjectResult
+	err := persist(ctx, func() (err error) {
+		o, err = s.files.Get(ctx, name)
+		return err
+	})
+	return o, err
 }
 
 func (s *Store) putFile(ctx context.Context, name, file string) error {

@@ -234,6 +234,9 @@ func (w *Worker) do(ctx context.Context, j *Job, dir string) (*Row, error) {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
+			if away(err) { // not the repository's doing: the job goes back
+				return nil, err
+			}
 			row.Reason = shorten(fmt.Sprintf("%s, but it was not delivered: %v", row.Status, err), 2000)
 			row.Status = Failed
 		}
