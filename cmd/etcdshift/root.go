@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/etcdshift/etcdshift/rewrite"
 	"github.com/etcdshift/etcdshift/rewrite/deps"
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 	"github.com/etcdshift/etcdshift/rewrite/verify"
 	"github.com/etcdshift/etcdshift/rules"
@@ -77,7 +81,7 @@ func (f *planFlags) register(c *cobra.Command) {
 	fs.BoolVar(&f.offline, "offline", false, "plan from the module cache alone")
 	fs.StringVar(&f.module, "module", "", "module path of a repository without go.mod (default: told by its packages, its dependency tool or its remote)")
 	fs.BoolVar(&f.removeLegacy, "remove-legacy", false, "delete the lock files of dep, glide, godep, govendor or gb")
-	fs.BoolVarP(&f.verbose, "verbose", "v", false, "say more")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "print each go command that is run, and how long it took")
 }
 
 // registerFormat adds --format, for commands whose result is a report.
@@ -136,8 +140,17 @@ func (f *planFlags) options(c *cobra.Command, args []string) (rewrite.Options, e
 	if f.goPolicy != "raise" && f.goPolicy != "keep" {
 		return rewrite.Options{}, usageError{fmt.Errorf("--go %s: must be raise or keep", f.goPolicy)}
 	}
+	run := &gocmd.Runner{}
+	if f.verbose {
+		var mu sync.Mutex // modules are looked at side by side
+		run.Trace = func(dir string, args []string, d time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Fprintf(c.ErrOrStderr(), "%6.2fs %s: go %s\n", d.Seconds(), dir, strings.Join(args, " "))
+		}
+	}
 	return rewrite.Options{
-		Dir: dirOf(args), Target: f.target, From: f.from, KeepGo: f.goPolicy == "keep", Verify: level,
+		Go: run, Dir: dirOf(args), Target: f.target, From: f.from, KeepGo: f.goPolicy == "keep", Verify: level,
 		Rules: f.rules, Skip: f.skip, Tags: f.tags, Offline: f.offline, Module: f.module, RemoveLegacy: f.removeLegacy,
 		Progress: func(format string, a ...any) { fmt.Fprintf(c.ErrOrStderr(), format+"\n", a...) },
 	}, nil
