@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -145,7 +146,7 @@ func Make(ctx context.Context, opt Options) (*Plan, error) {
 		case best == nil || p.Status.Better(best.Status):
 			best = p
 		}
-		if best.Status == report.Proved || best.Status == report.Nothing || best.Status == report.Unverified {
+		if slices.Contains([]report.Status{report.Nothing, report.Left, report.Proved, report.Unverified}, best.Status) {
 			break
 		}
 		if i+1 < len(lines) {
@@ -253,8 +254,11 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 		target.GRPC = r.GRPC
 	}
 	var packages []*load.Package
+	held := pl.v2Modules(line)
 	for _, m := range pl.modules {
-		packages = append(packages, m.res.Packages...)
+		if !held[m] {
+			packages = append(packages, m.res.Packages...)
+		}
 		for _, pr := range m.res.Problems {
 			p.Findings = append(p.Findings, loadFinding(m, pr))
 		}
@@ -265,6 +269,9 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 	}
 	p.sources = src
 	p.Findings = append(p.Findings, src.Findings...)
+	if err := p.reportV2(target, pl.from, held); err != nil {
+		return nil, err
+	}
 	if err := p.setSources(pl.tree.Root); err != nil {
 		return nil, err
 	}
@@ -282,7 +289,10 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 			p.Modules = append(p.Modules, rm)
 			continue
 		}
-		if m.Along {
+		if m.Along || held[m] {
+			if held[m] {
+				rm.Status = report.Left
+			}
 			p.Modules = append(p.Modules, rm)
 			continue
 		}
@@ -446,6 +456,15 @@ func loadFinding(m *module, pr load.Problem) edit.Finding {
 // etcdImports lists the etcd packages that a module imports after the change,
 // by their new paths.
 func etcdImports(m *module, rewritten map[string][]byte) []string {
+	return slices.DeleteFunc(etcdPaths(m, rewritten), func(p string) bool {
+		_, layout, _ := atlas.Canonical(p)
+		return layout != atlas.LayoutSplit
+	})
+}
+
+// etcdPaths lists the etcd packages that a module imports, in the files as
+// they are rewritten.
+func etcdPaths(m *module, rewritten map[string][]byte) []string {
 	seen := map[string]bool{}
 	for _, s := range m.Files {
 		data, ok := rewritten[s.Name]
@@ -464,17 +483,12 @@ func etcdImports(m *module, rewritten map[string][]byte) []string {
 		}
 		for _, spec := range f.Imports {
 			p, _ := strconv.Unquote(spec.Path.Value)
-			if _, layout, ok := atlas.Canonical(p); ok && layout == atlas.LayoutSplit {
+			if _, _, ok := atlas.Canonical(p); ok {
 				seen[p] = true
 			}
 		}
 	}
-	var out []string
-	for p := range seen {
-		out = append(out, p)
-	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // overlay is the set of files that stand in for those of the tree.

@@ -25,13 +25,18 @@ func (pl *planner) prove(ctx context.Context, p *Plan, ov *overlay, solved map[*
 		case rm.Status == report.Unresolved:
 		case m.Along && work == "":
 			rm.Status = report.Nothing
+		case rm.Status == report.Left && (work == "" || !m.Member):
 		case len(p.Writes) == 0 && p.onlyNotes():
 			rm.Status = report.Nothing
 		case pl.opt.Verify == verify.None:
 			rm.Status = report.Unverified
 		default:
+			left := rm.Status == report.Left
 			if err := pl.proveModule(ctx, p, rm, m, ov, res, work); err != nil {
 				return err
+			}
+			if left && rm.Status.Better(report.Incomplete) {
+				rm.Status = report.Left // and its workspace does it no harm
 			}
 		}
 		if p.Status.Better(rm.Status) {

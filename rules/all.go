@@ -71,7 +71,7 @@ var All = []*Rule{
 	pbGenerated,
 
 	// Client v2.
-	clientV2,
+	ClientV2,
 
 	// Behaviour that changes without a compile error.
 	clientLogs,

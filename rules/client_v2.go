@@ -7,9 +7,10 @@ import (
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
-// clientV2 says what becomes of code that talks to the v2 API.
+// ClientV2 says what becomes of code that talks to the v2 API.
 //
 // The code goes on to compile with client/v2, whose imports import-path
 // moves. What it talks to does not: servers have the v2 API only with
@@ -19,7 +20,7 @@ import (
 // does each type, field and constant, once for a file.
 //
 // Rewritten: Discover of a Discoverer, which gained a parameter in 3.4.
-var clientV2 = &Rule{
+var ClientV2 = &Rule{
 	ID:    "client-v2",
 	Title: "report the calls of the v2 client with their v3 form",
 	Before: `package p
@@ -91,16 +92,28 @@ func members(domain string) ([]string, error) {
 	Run:    runClientV2,
 }
 
-func runClientV2(p *Pass) {
-	refs := p.RefsTo("client")
-	for _, f := range p.Files {
-		for _, i := range f.imps {
-			if i.rel == "client" && p.Target.Line == "3.5" {
-				p.Report(f, i.spec, edit.Note, "the v2 API is off in etcd 3.5 servers unless they run with --enable-v2",
-					"start the servers with --enable-v2=true, or move to client/v3; etcd 3.6 has no v2 API")
-			}
+// V2Gone says whether the servers of a line have no v2 API.
+func V2Gone(line atlas.Line) bool { return line != atlas.Line35 }
+
+// SpeaksV2Only says whether code that imports these etcd packages speaks to
+// etcd by the v2 API and by no other: of the rest, pkg and version are for
+// programs of any kind. Imports of client/v2 are somebody's decision already.
+func SpeaksV2Only(imports []string) bool {
+	v2 := false
+	for _, i := range imports {
+		rel, layout, _ := atlas.Canonical(i)
+		switch {
+		case rel == "client" && layout != atlas.LayoutSplit:
+			v2 = true
+		case !strings.HasPrefix(rel, "pkg/") && rel != "version":
+			return false
 		}
 	}
+	return v2
+}
+
+func runClientV2(p *Pass) {
+	refs := p.RefsTo("client")
 	if len(refs) == 0 {
 		return
 	}
@@ -116,9 +129,6 @@ func runClientV2(p *Pass) {
 			p.Report(r.File, r.Ident, edit.Manual, r.Name+" is gone: client v2 does not use ugorji's codec since 3.4", "use encoding/json; the types have its tags")
 			continue
 		}
-		if p.Target.Line == "3.5" {
-			continue
-		}
 		if form, ok := v2Calls[r.Name]; ok {
 			if call := r.Call(); call != nil {
 				for _, a := range call.Args {
@@ -130,9 +140,6 @@ func runClientV2(p *Pass) {
 				continue
 			}
 		}
-	}
-	if p.Target.Line == "3.5" {
-		return
 	}
 	// Each call is a piece of work of its own; of types, fields and constants one
 	// word for each file is enough.
@@ -183,8 +190,13 @@ func (p *Pass) v2Field(sel *ast.SelectorExpr) bool {
 	return false
 }
 
+// reportV2 says the same of every use, so that a view can put them together.
 func (p *Pass) reportV2(r Ref, n ast.Node, form string) {
-	p.Report(r.File, n, edit.Review, "client."+r.Name+" is of the v2 API, which no server has from etcd 3.6 on", "v3: "+form)
+	sev, message := edit.Review, "uses the v2 API, which no server has from etcd 3.6 on"
+	if !V2Gone(p.Target.Line) {
+		sev, message = edit.Note, "uses the v2 API, which etcd 3.5 servers have with --enable-v2=true and later ones have not"
+	}
+	p.Report(r.File, n, sev, message, "client."+r.Name+" in v3: "+form)
 }
 
 // v2Call is a call of the v2 API.

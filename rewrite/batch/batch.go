@@ -161,6 +161,7 @@ const (
 	Nothing        Status = "nothing to do"
 	NoWorse        Status = "no worse than before"
 	Unverified     Status = "not verified"
+	LeftAsIs       Status = "left as it is"
 	Incomplete     Status = "incomplete"
 	NotProved      Status = "not proved"
 	Blocked        Status = "blocked by a dependency"
@@ -171,7 +172,7 @@ const (
 )
 
 // statuses in the order of reports, best first.
-var statuses = []Status{Proved, ProvedFindings, NoWorse, Unverified, Nothing, Surveyed, Incomplete, NotProved, Blocked, NotLoadable, Failed, Dead}
+var statuses = []Status{Proved, ProvedFindings, NoWorse, Unverified, Nothing, Surveyed, LeftAsIs, Incomplete, NotProved, Blocked, NotLoadable, Failed, Dead}
 
 // Retry says whether doing it again could end otherwise: the cause may have
 // been the network or the machine and not the repository.
@@ -198,6 +199,8 @@ func statusOf(r *report.Run) Status {
 		return Proved
 	case report.Nothing:
 		return Nothing
+	case report.Left:
+		return LeftAsIs
 	case report.NoWorse:
 		return NoWorse
 	case report.Incomplete:

@@ -15,6 +15,9 @@ const (
 	Nothing Status = "nothing to do"
 	// Proved: everything builds and vets.
 	Proved Status = "proved"
+	// Left: a person has to rewrite what it does before there is anything to
+	// move; findings say where.
+	Left Status = "left as it is"
 	// NoWorse: something is still broken, and all of it was broken before.
 	NoWorse Status = "no worse than before"
 	// Incomplete: packages that were broken before are still broken, in
@@ -29,7 +32,7 @@ const (
 )
 
 // rank orders statuses from best to worst.
-var rank = map[Status]int{Nothing: 0, Proved: 1, NoWorse: 2, Unverified: 3, Incomplete: 4, Worse: 5, Unresolved: 6}
+var rank = map[Status]int{Nothing: 0, Left: 1, Proved: 2, NoWorse: 3, Unverified: 4, Incomplete: 5, Worse: 6, Unresolved: 7}
 
 // Better says whether s is a better outcome than o.
 func (s Status) Better(o Status) bool { return rank[s] < rank[o] }

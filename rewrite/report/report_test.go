@@ -85,3 +85,32 @@ func TestTextSaysWhatIsLeft(t *testing.T) {
 		}
 	}
 }
+
+func TestTextSaysOnceWhatIsSaidOfManyPlaces(t *testing.T) {
+	r := &report.Run{Status: report.Proved, Line: "3.6", Findings: []edit.Finding{
+		{Rule: "client-v2", Severity: edit.Review, File: "a.go", Line: 4, Col: 2, Message: "uses the v2 API", Advice: "Get"},
+		{Rule: "dial-block", Severity: edit.Review, File: "a.go", Line: 5, Col: 2, Message: "does not wait", Advice: "probe"},
+		{Rule: "client-v2", Severity: edit.Review, File: "b.go", Line: 6, Col: 2, Message: "uses the v2 API", Advice: "Put"},
+		{Rule: "dial-block", Severity: edit.Review, File: "b.go", Line: 7, Col: 2, Message: "does not wait", Advice: "probe"},
+		{Rule: "dial-block", Severity: edit.Note, File: "b.go", Line: 8, Col: 2, Message: "does not wait", Advice: "probe"},
+	}}
+	var b bytes.Buffer
+	report.Findings(&b, r)
+	want := `
+to review: compiles, and may behave differently
+  2 times: uses the v2 API (client-v2)
+    a.go:4:2: Get
+    b.go:6:2: Put
+  2 times: does not wait (dial-block)
+    probe
+    a.go:5:2
+    b.go:7:2
+
+good to know
+  b.go:8:2: does not wait (dial-block)
+    probe
+`
+	if b.String() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", b.String(), want)
+	}
+}

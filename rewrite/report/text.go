@@ -96,9 +96,10 @@ func Text(w io.Writer, r *Run, applied bool) error {
 	notes(&b, r)
 	b.WriteString("\n" + r.Headline())
 	switch {
+	case len(r.Files) == 0:
 	case applied:
 		b.WriteString("; written (etcdshift undo takes it back)")
-	case len(r.Files) > 0:
+	default:
 		b.WriteString("; nothing written")
 	}
 	b.WriteString("\n")
@@ -150,25 +151,55 @@ func Findings(w io.Writer, r *Run) {
 	io.WriteString(w, b.String())
 }
 
+// findings writes what is left by severity. Findings that say the same stand
+// together, with what to do about each place, or once for all of them.
 func findings(b *strings.Builder, r *Run) {
+	type kind struct{ rule, message string }
+	indent := func(s, by string) string { return strings.ReplaceAll(s, "\n", "\n"+by) }
 	for _, sev := range []edit.Severity{edit.Manual, edit.Review, edit.Note} {
 		title := [...]string{"good to know", "to review: compiles, and may behave differently", "left for a person"}[sev]
-		first := true
+		groups := map[kind][]edit.Finding{}
+		var order []kind
 		for _, f := range r.Findings {
 			if f.Severity != sev {
 				continue
 			}
-			if first {
-				fmt.Fprintf(b, "\n%s\n", title)
-				first = false
+			k := kind{f.Rule, f.Message}
+			if groups[k] == nil {
+				order = append(order, k)
 			}
-			fmt.Fprintf(b, "  %s:%d:%d: %s (%s)\n", f.File, f.Line, f.Col, strings.ReplaceAll(f.Message, "\n", "\n    "), f.Rule)
-			if f.Advice != "" {
-				fmt.Fprintf(b, "    %s\n", strings.ReplaceAll(f.Advice, "\n", "\n    "))
+			groups[k] = append(groups[k], f)
+		}
+		if len(order) > 0 {
+			fmt.Fprintf(b, "\n%s\n", title)
+		}
+		for _, k := range order {
+			fs := groups[k]
+			message := fmt.Sprintf("%s (%s)", indent(k.message, "    "), k.rule)
+			if len(fs) == 1 {
+				fmt.Fprintf(b, "  %s: %s\n", place(fs[0]), message)
+				if fs[0].Advice != "" {
+					fmt.Fprintf(b, "    %s\n", indent(fs[0].Advice, "    "))
+				}
+				continue
+			}
+			fmt.Fprintf(b, "  %d times: %s\n", len(fs), message)
+			same := !slices.ContainsFunc(fs, func(f edit.Finding) bool { return f.Advice != fs[0].Advice })
+			if same && fs[0].Advice != "" {
+				fmt.Fprintf(b, "    %s\n", indent(fs[0].Advice, "    "))
+			}
+			for _, f := range fs {
+				if same || f.Advice == "" {
+					fmt.Fprintf(b, "    %s\n", place(f))
+				} else {
+					fmt.Fprintf(b, "    %s: %s\n", place(f), indent(f.Advice, "      "))
+				}
 			}
 		}
 	}
 }
+
+func place(f edit.Finding) string { return fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col) }
 
 func notes(b *strings.Builder, r *Run) {
 	if n := len(r.Unbuilt); n > 0 {
