@@ -274,6 +274,7 @@ var widened = map[[2]string]bool{
 	{"testing.TB", "TB"}:                             true,
 	{"*grpc.Server", "grpc.ServiceRegistrar"}:        true,
 	{"*grpc.ClientConn", "grpc.ClientConnInterface"}: true,
+	{"raftpb.ConfChange", "raftpb.ConfChangeI"}:      true,
 }
 
 // callable says whether calls to a function of one form still compile with

@@ -173,7 +173,7 @@ func reportStructCopies(p *Pass) {
 					continue
 				}
 			}
-			if fn := p.pointers().callee(ast.Unparen(n.Fun)); fn != nil && fn.Pkg() != nil && canonical(fn.Pkg().Path()) == "clientv3/ordering" {
+			if fn := p.callee(ast.Unparen(n.Fun)); fn != nil && fn.Pkg() != nil && canonical(fn.Pkg().Path()) == "clientv3/ordering" {
 				continue // which takes a pointer to the client now
 			}
 			for _, arg := range n.Args {

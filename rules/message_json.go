@@ -48,7 +48,7 @@ func save(txn *pb.TxnRequest) ([]byte, error) { return json.Marshal(txn) }
 		}
 		for c := range p.Inspector().Root().Preorder((*ast.CallExpr)(nil)) {
 			call := c.Node().(*ast.CallExpr)
-			fn := p.pointers().callee(ast.Unparen(call.Fun))
+			fn := p.callee(ast.Unparen(call.Fun))
 			if fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != "encoding/json" ||
 				!slices.Contains([]string{"Marshal", "MarshalIndent", "Unmarshal", "Encode", "Decode"}, fn.Name()) {
 				continue

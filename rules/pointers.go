@@ -286,7 +286,7 @@ func (a *pointers) interfaces() {
 			if !ok || !a.direct(fn) || a.satisfies[fn] {
 				continue
 			}
-			s, ok := atlas.Lookup(sym.Pkg, sym.Name+"."+m.Name(), string(a.p.Target.Line))
+			s, ok := atlas.LookupIn(sym.Pkg, sym.Name+"."+m.Name(), a.p.Target.Line)
 			if !ok || s.Sig == "" {
 				continue
 			}
@@ -506,7 +506,7 @@ func (a *pointers) call(e *ast.CallExpr, msg *types.Named, depth int, f *File) *
 			return a.stuck(msg, f, e, "passed to "+b.Name())
 		}
 	}
-	fn := a.callee(fun)
+	fn := a.p.callee(fun)
 	switch {
 	case fn == nil:
 		if lit, ok := fun.(*ast.FuncLit); ok {
@@ -520,13 +520,13 @@ func (a *pointers) call(e *ast.CallExpr, msg *types.Named, depth int, f *File) *
 }
 
 // callee returns the function or method that a call names.
-func (a *pointers) callee(fun ast.Expr) *types.Func {
+func (p *Pass) callee(fun ast.Expr) *types.Func {
 	switch fun := fun.(type) {
 	case *ast.Ident:
-		fn, _ := a.p.Info.Uses[fun].(*types.Func)
+		fn, _ := p.Info.Uses[fun].(*types.Func)
 		return fn
 	case *ast.SelectorExpr:
-		fn, _ := a.p.Info.Uses[fun.Sel].(*types.Func)
+		fn, _ := p.Info.Uses[fun.Sel].(*types.Func)
 		return fn
 	}
 	return nil
@@ -536,7 +536,7 @@ func (a *pointers) callee(fun ast.Expr) *types.Func {
 // declares: etcd 3.7 may have a pointer there.
 func (a *pointers) outside(f *File, e ast.Node, msg *types.Named, obj types.Object, part func(sig string) ast.Expr) *group {
 	sym, _ := a.p.symbol(obj)
-	s, ok := atlas.Lookup(sym.Pkg, sym.Name, string(a.p.Target.Line))
+	s, ok := atlas.LookupIn(sym.Pkg, sym.Name, a.p.Target.Line)
 	if a.local(obj) {
 		return a.stuck(msg, f, e, "passed through an interface or a generic function")
 	}

@@ -226,11 +226,17 @@ func (a *pointers) valueSpec(f *File, c inspector.Cursor, n *ast.ValueSpec) {
 			switch {
 			case g == nil:
 			case depth == 0 && len(n.Values) == 0:
-				// A zero message: var x T is var x = &T{}.
+				// A zero message: var x T is x := &T{}, or var x = &T{} where that cannot stand.
 				if len(n.Names) > 1 {
 					g.fail(f, n, "declared together with others")
 				}
-				g.edit(f, n.Type.Pos(), n.Type.Pos(), "= &")
+				define := "= &"
+				d, _ := c.Parent().Node().(*ast.GenDecl)
+				if _, local := c.Parent().Parent().Node().(*ast.DeclStmt); local && !d.Lparen.IsValid() {
+					g.edit(f, d.Pos(), n.Pos(), "")
+					define = ":= &"
+				}
+				g.edit(f, n.Type.Pos(), n.Type.Pos(), define)
 				g.edit(f, n.Type.End(), n.Type.End(), "{}")
 			default:
 				a.star(g, f, n.Type)
@@ -393,7 +399,7 @@ func (a *pointers) into(f *File, g *group, l ast.Expr) {
 // resultOf returns the group of a result of a call with several.
 func (a *pointers) resultOf(f *File, call *ast.CallExpr, i int, msg *types.Named) *group {
 	fun := ast.Unparen(call.Fun)
-	fn := a.callee(fun)
+	fn := a.p.callee(fun)
 	switch {
 	case fn == nil:
 		if lit, ok := fun.(*ast.FuncLit); ok {
@@ -586,6 +592,20 @@ func logs(fun ast.Expr) bool {
 	return false
 }
 
+// readers are functions of etcd that take a message and are done with it when
+// they return: they need no copy.
+var readers = map[Symbol]bool{
+	{"raft", "IsEmptyHardState"}:                    true,
+	{"raft", "IsEmptySnap"}:                         true,
+	{"raft", "Node.ApplyConfChange"}:                true,
+	{"raft", "Node.ProposeConfChange"}:              true,
+	{"raft", "RawNode.ApplyConfChange"}:             true,
+	{"raft", "RawNode.ProposeConfChange"}:           true,
+	{"snap", "Snapshotter.SaveSnap"}:                true,
+	{"etcdserver/api/snap", "Snapshotter.SaveSnap"}: true,
+	{"wal", "WAL.SaveSnapshot"}:                     true,
+}
+
 func (a *pointers) args(f *File, n *ast.CallExpr) {
 	info := a.p.Info
 	fun := ast.Unparen(n.Fun)
@@ -620,7 +640,7 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 	if sig == nil {
 		return
 	}
-	fn := a.callee(fun)
+	fn := a.p.callee(fun)
 	if len(n.Args) == 1 && sig.Params().Len() > 1 { // f(g())
 		call, _ := ast.Unparen(n.Args[0]).(*ast.CallExpr)
 		tup, _ := info.TypeOf(n.Args[0]).(*types.Tuple)
@@ -685,7 +705,8 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 		case a.direct(fn):
 			a.flow(f, arg, a.place(fn.Origin().Signature().Params().At(k)), true, false)
 		default:
-			a.flow(f, arg, a.outside(f, arg, msg, fn, func(sig string) ast.Expr { return paramOf(sig, k, msg) }), true, false)
+			sym, _ := a.p.symbol(fn)
+			a.flow(f, arg, a.outside(f, arg, msg, fn, func(sig string) ast.Expr { return paramOf(sig, k, msg) }), true, readers[sym])
 		}
 	}
 }
@@ -810,7 +831,7 @@ func (a *pointers) address(f *File, c inspector.Cursor, n *ast.UnaryExpr) {
 
 // fills says whether a call may write to the messages that it gets.
 func (a *pointers) fills(call *ast.CallExpr) bool {
-	fn := a.callee(ast.Unparen(call.Fun))
+	fn := a.p.callee(ast.Unparen(call.Fun))
 	if fn == nil || fn.Pkg() == nil {
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"strings"
 
+	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
@@ -12,7 +13,8 @@ import (
 // another package of etcd.
 //
 // Matched: mentions for symbols that stand for a value or a type, calls for
-// functions whose arguments go elsewhere.
+// functions whose arguments go elsewhere, and ServerStats.Initialize right
+// after the literal that it completes, both of which a constructor does now.
 //
 // Not matched: such functions as values; they become findings.
 var replacedSymbol = &Rule{
@@ -53,7 +55,7 @@ func clear(cfg *tls.Config) error { return os.Unsetenv("ETCD_NAME") }
 		"https://github.com/etcd-io/etcd/blob/v3.4.16/pkg/logutil/zap_grpc.go",
 		"https://github.com/etcd-io/etcd/blob/v3.5.0/pkg/osutil/osutil.go",
 	},
-	Claims: claimsOf(replacements),
+	Claims: append(claimsOf(replacements), serverStatsInitialize.String()),
 	Run:    runReplacedSymbol,
 }
 
@@ -96,7 +98,15 @@ func runReplacedSymbol(p *Pass) {
 		table[Symbol{r.pkg, r.name}] = r
 	}
 	for h := range p.Broken() {
-		r := table[Symbol{h.Pkg, h.Break.Symbol}]
+		sym := Symbol{h.Pkg, h.Break.Symbol}
+		if sym == serverStatsInitialize {
+			if !p.newServerStats(h) {
+				p.Report(h.File, h.Ident, edit.Manual, h.Symbol.String()+" is gone from etcd "+string(p.Target.Line),
+					"make the value with v2stats.NewServerStats(name, id), which initializes it")
+			}
+			continue
+		}
+		r := table[sym]
 		if !r.call {
 			e, _ := h.Expr()
 			c := p.Change(h.Tier, "%s is replaced", h.Symbol)
@@ -151,4 +161,54 @@ func (c Change) rebuild(f *File, call *ast.CallExpr, text string, line atlas.Lin
 		pos, text = a.End(), after
 	}
 	c.Replace(f, pos, call.End(), c.expand(f, text, line))
+}
+
+var serverStatsInitialize = Symbol{"etcdserver/stats", "ServerStats.Initialize"}
+
+// newServerStats writes `s := &stats.ServerStats{…}` and the s.Initialize()
+// after it as a call of the constructor.
+func (p *Pass) newServerStats(h Hit) bool {
+	f, call := h.File, h.Call()
+	if call == nil {
+		return false
+	}
+	_, at := h.Expr()
+	stmt, c, ok := StatementOf(at)
+	if x, isExpr := stmt.(*ast.ExprStmt); !ok || !isExpr || x.X != call {
+		return false
+	}
+	prev, ok := c.PrevSibling()
+	if !ok {
+		return false
+	}
+	set, ok := prev.Node().(*ast.AssignStmt)
+	if !ok || len(set.Lhs) != 1 || len(set.Rhs) != 1 || !Simple(set.Lhs[0]) || f.Text(set.Lhs[0]) != f.Text(h.Selector().X) {
+		return false
+	}
+	addr, ok := set.Rhs[0].(*ast.UnaryExpr)
+	if !ok {
+		return false
+	}
+	lit, ok := addr.X.(*ast.CompositeLit)
+	if !ok || f.commentBetween(lit.Pos(), lit.End()) {
+		return false
+	}
+	typ, ok := lit.Type.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	args := map[string]string{"Name": `""`, "ID": `""`}
+	for _, e := range lit.Elts {
+		kv, ok := e.(*ast.KeyValueExpr)
+		if !ok || args[f.Text(kv.Key)] == "" || !Simple(kv.Value) {
+			return false
+		}
+		args[f.Text(kv.Key)] = f.Text(kv.Value)
+	}
+	ch := p.Change(h.Tier, "%s is what NewServerStats does", h.Symbol)
+	ch.Replace(f, addr.Pos(), lit.Pos(), "")
+	ch.ReplaceNode(f, typ.Sel, "NewServerStats")
+	ch.Replace(f, typ.End(), lit.End(), "("+args["Name"]+", "+args["ID"]+")")
+	ch.removeStmt(f, stmt)
+	return true
 }

@@ -304,6 +304,13 @@ func (f *File) lines(n ast.Node) (start, end int) {
 	return start, min(end+1, len(f.Src))
 }
 
+// endsLine says whether nothing but a comment follows a node on its line.
+func (f *File) endsLine(n ast.Node) bool {
+	_, end := f.lines(n)
+	rest := strings.TrimSpace(string(f.Src[f.Offset(n.End()):end]))
+	return rest == "" || strings.HasPrefix(rest, "//")
+}
+
 // removeLines removes a statement that is alone on its lines.
 func (c Change) removeLines(f *File, n ast.Node) {
 	start, end := f.lines(n)

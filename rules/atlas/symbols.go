@@ -149,6 +149,28 @@ func Lookup(pkg, name, release string) (Symbol, bool) {
 	return pick(pkg, row, releaseBit(release))
 }
 
+// LookupIn returns the declaration in a line of what code for an older release
+// calls pkg.name: in its package, or where that or the type of a member moved.
+func LookupIn(pkg, name string, line Line) (Symbol, bool) {
+	if h, ok := HomeOf(pkg, line); ok && !h.Gone {
+		rel, _, _ := Canonical(h.Path)
+		if s, ok := Lookup(rel, name, string(line)); ok {
+			return s, true
+		}
+	}
+	typ, member, isMember := strings.Cut(name, ".")
+	if b := BreakOf(pkg, typ); b != nil {
+		if path, moved, ok := b.MovedIn(line); ok {
+			if isMember {
+				moved += "." + member
+			}
+			rel, _, _ := Canonical(path)
+			return Lookup(rel, moved, string(line))
+		}
+	}
+	return Lookup(pkg, name, string(line))
+}
+
 var qualifiers = sync.OnceValue(func() map[string][][]string {
 	m := map[string][][]string{}
 	for l := range strings.Lines(unzip("qualifiers.tsv.gz")) {
