@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/constant"
 	"strconv"
+	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
@@ -90,13 +91,24 @@ func runGRPCBalancerName(p *Pass) {
 		}
 		c := p.Change(r.Tier, "gRPC removed WithBalancerName; a default service config names the balancer")
 		c.ReplaceNode(f, r.Ident, "WithDefaultServiceConfig")
-		if name != "" {
+		if name != "" && p.ownName(call.Args[0]) {
 			c.ReplaceNode(f, call.Args[0], "`{\"loadBalancingPolicy\":"+strconv.Quote(name)+"}`")
 		} else {
 			c.Insert(f, call.Args[0].Pos(), c.Qualified(f, "fmt", "Sprintf")+"(`{\"loadBalancingPolicy\":%q}`, ")
 			c.Insert(f, call.Args[0].End(), ")")
 		}
 	}
+}
+
+// ownName says whether a balancer's name may be written out: it is a literal
+// or gRPC's. Another constant stays, and with it the import that may register
+// the balancer.
+func (p *Pass) ownName(e ast.Expr) bool {
+	if _, ok := e.(*ast.BasicLit); ok {
+		return true
+	}
+	sel, ok := e.(*ast.SelectorExpr)
+	return ok && strings.HasPrefix(p.symbolOf(sel).Pkg+"/", grpcPath+"/")
 }
 
 // balancerName returns the value of a balancer's name, "" when it is not known:

@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"go/build"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -58,6 +59,9 @@ func readSources(root string) (*sources, error) {
 		}
 		for _, spec := range f.Imports {
 			p, err := strconv.Unquote(spec.Path.Value)
+			if err == nil && build.IsLocalImport(p) {
+				continue // a folder of the repository's own
+			}
 			if err == nil && p != "C" && strings.Contains(strings.SplitN(p, "/", 2)[0]+"/", ".") {
 				s.imports[p] = true
 			} else if err == nil && strings.Contains(p, "/") {

@@ -118,10 +118,23 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Col, p.Message)
 }
 
-// key identifies a problem across an edit: lines move, messages stay.
+// key identifies a problem across an edit: lines move, messages stay. A
+// dependency may be of another version, and cgo names the file that it came to
+// first.
 func (p Problem) key() string {
-	return strings.Join([]string{p.Package, p.File, p.Message, p.Config}, "\x00")
+	message := p.Message
+	if m := outside.FindStringSubmatch(message); m != nil {
+		message = version.ReplaceAllString(m[1], "") + m[2]
+	}
+	return strings.Join([]string{p.Package, p.File, message, p.Config}, "\x00")
 }
+
+var (
+	// outside is what the go command says of a file by its full name: the
+	// folder, and the first line of the complaint.
+	outside = regexp.MustCompile(`(?s)^((?:/|[A-Za-z]:\\)[^:]*[/\\])[^/\\:]+:\d+(?::\d+)?:([^\n]*)`)
+	version = regexp.MustCompile(`@v[^/\\]+`)
+)
 
 // Run checks a module. An error means that the check could not be made.
 func Run(ctx context.Context, req Request) (*Result, error) {

@@ -39,6 +39,19 @@ func TestDiffLooksPastMovedLines(t *testing.T) {
 	}
 }
 
+func TestDiffKnowsAFailureOfCgoInADependency(t *testing.T) {
+	const said = "fatal error: db.h: No such file or directory\n    4 | // #include \"db.h\""
+	before := Problem{Tool: "build", Package: "example.com/db", Message: "/cache/example.com/db@v1.0.0/array.go:4:11: " + said}
+	after := Problem{Tool: "build", Package: "example.com/db", Message: "/cache/example.com/db@v1.0.1/table.go:5:11: " + said}
+	if _, fresh := Diff([]Problem{before}, []Problem{after}); len(fresh) != 0 {
+		t.Errorf("new: %v", fresh)
+	}
+	after.Message = strings.Replace(after.Message, "db.h", "cache.h", 1)
+	if _, fresh := Diff([]Problem{before}, []Problem{after}); len(fresh) != 1 {
+		t.Error("another header that is missing is not new")
+	}
+}
+
 // TestRunListsEveryError checks a module with the real go command.
 func TestRunListsEveryError(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
