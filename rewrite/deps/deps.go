@@ -176,6 +176,7 @@ type solver struct {
 	sibling  map[string]bool   // those that are members of the workspace
 	missing  map[string]string // package that no module has any more → folder that stands in for it
 	compat   string            // -compat for tidy
+	build    []module.Version  // what the plan selects, as of the last tidy
 	findings []edit.Finding
 }
 

@@ -81,6 +81,27 @@ func (s *solver) draft() {
 	}
 	s.judgeReplaces()
 	s.judgeExcludes()
+	whole := slices.ContainsFunc(s.before.Require, func(r *modfile.Require) bool {
+		return r.Mod.Path == genproto && semver.Compare(r.Mod.Version, genprotoSplit) >= 0
+	})
+	if !whole && s.min[genproto+"/googleapis/rpc"] != "" && sumHasOldGenproto(s.sum) {
+		// tidy would select it; asking at once saves tidying twice.
+		s.raiseGenproto(whyGenproto)
+	}
+}
+
+// sumHasOldGenproto reports whether a go.sum names a genproto from before its
+// packages were split off.
+func sumHasOldGenproto(sum []byte) bool {
+	for l := range strings.Lines(string(sum)) {
+		if rest, ok := strings.CutPrefix(l, genproto+" "); ok {
+			v, _, _ := strings.Cut(rest, " ")
+			if semver.Compare(strings.TrimSuffix(v, "/go.mod"), genprotoSplit) < 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // render returns the go.mod of the current plan, before tidy.

@@ -15,16 +15,13 @@ import (
 
 // result reads the tidied plan and explains how it differs from the tree.
 func (s *solver) result(ctx context.Context) (*Result, error) {
-	r := &Result{Release: s.release.Version, Reason: s.reason, ModFile: s.modfile, beforeMod: s.mod, beforeSum: s.sum, solver: s, vendored: s.vendored}
+	r := &Result{Release: s.release.Version, Reason: s.reason, ModFile: s.modfile, beforeMod: s.mod, beforeSum: s.sum, solver: s, vendored: s.vendored, Build: s.build}
 	var err error
 	if r.GoMod, err = os.ReadFile(s.modfile); err != nil {
 		return nil, err
 	}
 	if r.GoSum, err = readOptional(filepath.Join(s.Scratch, "go.sum")); err != nil {
 		return nil, err
-	}
-	if r.Build, err = s.modules(ctx, s.Dir, s.flags("all")...); err != nil {
-		return nil, s.unresolved(ctx, err)
 	}
 	if len(s.standIns)+len(s.missing) > 0 {
 		if r.GoMod, r.GoSum, err = s.withoutStandIns(r.GoMod, r.GoSum); err != nil {

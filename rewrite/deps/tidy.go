@@ -159,6 +159,8 @@ func (s *solver) remedy(ctx context.Context, failed error) (bool, error) {
 	return false, nil
 }
 
+const whyGenproto = "an older one shadows google.golang.org/genproto/googleapis/rpc, which grpc needs"
+
 // raiseGenproto requires a genproto without the packages that were split off.
 func (s *solver) raiseGenproto(why string) bool {
 	if _, ok := s.set[genproto]; ok {
@@ -309,6 +311,7 @@ func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 	if err != nil {
 		return false, s.unresolved(ctx, err)
 	}
+	s.build = build
 	if s.KeepGo {
 		if err := s.keptGo(ctx); err != nil {
 			return false, err
@@ -360,7 +363,7 @@ func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 	// tidy can settle on an old genproto without the modules that were split
 	// off, and only the compiler would notice.
 	if v := version[genproto]; v != "" && semver.Compare(v, genprotoSplit) < 0 && s.min[genproto+"/googleapis/rpc"] != "" {
-		if s.raiseGenproto("an older one shadows google.golang.org/genproto/googleapis/rpc, which grpc needs") {
+		if s.raiseGenproto(whyGenproto) {
 			return true, nil
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -336,13 +337,25 @@ func (c *checker) dep(ctx context.Context, p *packages.Package) *checked {
 		r.types, r.ok = types.Unsafe, true
 		return r
 	}
-	c.imports(ctx, p)
+	r.ok = len(p.Errors) == 0
+	files := c.declarations(p, r)
+	needed := neededImports(p, files)
+	c.imports(ctx, needed)
 	c.sem <- struct{}{}
 	defer func() { <-c.sem }()
-	r.ok = len(p.Errors) == 0
+	conf := c.conf(needed, func(error) { r.ok = false })
+	conf.IgnoreFuncBodies = true
+	r.types, _ = conf.Check(p.PkgPath, c.l.fset, files, nil)
+	return r
+}
+
+// declarations parses a dependency without comments and bodies. Resolution of
+// names is the type checker's.
+func (c *checker) declarations(p *packages.Package, r *checked) []*ast.File {
+	c.sem <- struct{}{}
+	defer func() { <-c.sem }()
 	var files []*ast.File
 	for _, path := range p.GoFiles {
-		// Comments are dropped; resolution of names is the type checker's.
 		f, err := parser.ParseFile(c.l.fset, path, nil, parser.SkipObjectResolution)
 		if err != nil {
 			r.ok = false
@@ -351,34 +364,108 @@ func (c *checker) dep(ctx context.Context, p *packages.Package) *checked {
 			continue
 		}
 		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
-				fn.Body.List = nil // a body must be there for init and for generic functions
-			}
+			trim(d)
 		}
 		files = append(files, f)
 	}
-	conf := c.conf(p, func(error) { r.ok = false })
-	conf.IgnoreFuncBodies = true
-	r.types, _ = conf.Check(p.PkgPath, c.l.fset, files, nil)
-	return r
+	return files
 }
 
-// imports checks the imports of a package side by side.
-func (c *checker) imports(ctx context.Context, p *packages.Package) {
+// trim takes out of a declaration what does not bear on types: statements, and
+// elements of composite literals, but for those that set the length of an
+// array.
+func trim(d ast.Decl) {
+	if fn, ok := d.(*ast.FuncDecl); ok {
+		if fn.Body != nil {
+			fn.Body.List = nil // a body must be there for init and for generic functions
+		}
+		return
+	}
+	ast.Inspect(d, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BlockStmt:
+			n.List = nil
+		case *ast.CompositeLit:
+			if a, ok := n.Type.(*ast.ArrayType); ok {
+				if _, counted := a.Len.(*ast.Ellipsis); counted {
+					return true
+				}
+			}
+			if n.Type != nil {
+				n.Elts = nil
+			}
+		}
+		return true
+	})
+}
+
+// neededImports returns those imports of a package that its declarations
+// mention, and takes the others out of its files. What only bodies use has no
+// part in the types that others see, and following it would take in most of
+// what a program links.
+func neededImports(p *packages.Package, files []*ast.File) map[string]*packages.Package {
+	needed := map[string]*packages.Package{}
+	for _, f := range files {
+		mentioned := map[string]bool{} // names before a dot
+		for _, d := range f.Decls {
+			ast.Inspect(d, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok {
+					if x, ok := sel.X.(*ast.Ident); ok {
+						mentioned[x.Name] = true
+					}
+				}
+				return true
+			})
+		}
+		drop := func(spec ast.Spec) bool {
+			is, ok := spec.(*ast.ImportSpec)
+			if !ok {
+				return false
+			}
+			path, _ := strconv.Unquote(is.Path.Value)
+			d := p.Imports[path]
+			if d == nil {
+				return false // "C", or not there
+			}
+			name := d.Name
+			if is.Name != nil {
+				name = is.Name.Name
+			}
+			if name != "" && name != "." && !mentioned[name] {
+				return true
+			}
+			needed[path] = d
+			return false
+		}
+		f.Decls = slices.DeleteFunc(f.Decls, func(d ast.Decl) bool {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.IMPORT {
+				return false
+			}
+			g.Specs = slices.DeleteFunc(g.Specs, drop)
+			return len(g.Specs) == 0
+		})
+	}
+	return needed
+}
+
+// imports checks imports side by side.
+func (c *checker) imports(ctx context.Context, list map[string]*packages.Package) {
 	var wg sync.WaitGroup
-	for _, d := range p.Imports {
+	for _, d := range list {
 		wg.Go(func() { c.dep(ctx, d) })
 	}
 	wg.Wait()
 }
 
-func (c *checker) conf(p *packages.Package, report func(error)) *types.Config {
+// conf checks with the given imports; any other is empty.
+func (c *checker) conf(imports map[string]*packages.Package, report func(error)) *types.Config {
 	return &types.Config{
 		Importer: importer(func(path string) (*types.Package, error) {
 			if path == "unsafe" {
 				return types.Unsafe, nil
 			}
-			d := p.Imports[path]
+			d := imports[path]
 			if d == nil || len(d.GoFiles) == 0 {
 				name, ok := atlas.PackageName(path)
 				if !ok {
@@ -407,7 +494,7 @@ func (f importer) Import(path string) (*types.Package, error) { return f(path) }
 
 // root checks a package of the repository, bodies and all.
 func (c *checker) root(ctx context.Context, p *packages.Package) *Package {
-	c.imports(ctx, p)
+	c.imports(ctx, p.Imports)
 	c.sem <- struct{}{}
 	defer func() { <-c.sem }()
 	if ctx.Err() != nil {
@@ -435,7 +522,7 @@ func (c *checker) root(ctx context.Context, p *packages.Package) *Package {
 		out.Files = append(out.Files, f)
 		asts = append(asts, f.AST)
 	}
-	conf := c.conf(p, func(err error) {
+	conf := c.conf(p.Imports, func(err error) {
 		out.Tier = edit.IllTyped
 		var te types.Error
 		if errors.As(err, &te) {
