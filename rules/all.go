@@ -98,6 +98,7 @@ var All = []*Rule{
 	// Files that are not Go.
 	textPath,
 	textMentions,
+	serverFlagsRename,
 	serverFlags,
 
 	// Whatever is left: moved, renamed, changed and removed symbols.

@@ -23,8 +23,28 @@ const maxText = 1 << 20
 // from data.
 var (
 	textNames = strings.Fields("Makefile makefile GNUmakefile Dockerfile Containerfile Jenkinsfile Vagrantfile Procfile BUILD WORKSPACE Tiltfile Earthfile justfile")
-	textExts  = strings.Fields(".mk .sh .bash .yml .yaml .json .toml .md .txt .rst .adoc .proto .bzl .bazel .service .conf .cfg .env .tf .hcl .cue .dockerfile .tmpl .in")
+	textExts  = strings.Fields(".mk .sh .bash .ps1 .bat .cmd .py .star .yml .yaml .json .jsonnet .libsonnet .toml .ini .md .txt .rst .adoc .proto .bzl .bazel .service .container .conf .cfg .env .tf .hcl .cue .nix .dockerfile .tmpl .tpl .j2 .in")
 )
+
+// textNeedles say that a text has something of etcd; its configuration file
+// need not name it.
+var textNeedles = [][]byte{[]byte("etcd"), []byte("ETCD_"), []byte("initial-cluster"), []byte("-client-urls")}
+
+// textual says whether a file may be text that names etcd, by its name or, for
+// one without an extension, by what it holds: scripts often have none.
+func textual(name string, head func() []byte) bool {
+	base, _, _ := strings.Cut(name, ".")
+	ext := strings.ToLower(filepath.Ext(name))
+	switch {
+	case strings.HasSuffix(name, ".lock"):
+		return false
+	case slices.Contains(textNames, base), slices.Contains(textExts, ext), strings.HasPrefix(name, ".env"):
+		return true
+	case ext == "":
+		return name == "etcd" || bytes.HasPrefix(head(), []byte("#!"))
+	}
+	return false
+}
 
 // Texts reads the files that are not Go and mention etcd. Vendored files,
 // generated lists such as go.sum, and git's own are left out.
@@ -41,15 +61,20 @@ func Texts(ctx context.Context, t *Tree) ([]*Text, error) {
 			}
 			return nil
 		}
-		base, _, _ := strings.Cut(name, ".")
-		if !d.Type().IsRegular() || !slices.Contains(textNames, base) && !slices.Contains(textExts, strings.ToLower(filepath.Ext(name))) || strings.HasSuffix(name, ".lock") {
+		if !d.Type().IsRegular() {
 			return nil
 		}
 		if info, err := d.Info(); err != nil || info.Size() > maxText {
 			return nil
 		}
-		src, err := os.ReadFile(p)
-		if err != nil || !bytes.Contains(src, []byte("etcd")) || bytes.IndexByte(src, 0) >= 0 {
+		var src []byte
+		read := func() []byte {
+			if src == nil {
+				src, _ = os.ReadFile(p) // what cannot be read has nothing to report on
+			}
+			return src
+		}
+		if !textual(name, read) || !slices.ContainsFunc(textNeedles, func(n []byte) bool { return bytes.Contains(read(), n) }) || bytes.IndexByte(src, 0) >= 0 {
 			return nil
 		}
 		rel, err := filepath.Rel(t.Root, p)

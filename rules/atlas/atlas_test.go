@@ -256,3 +256,29 @@ func TestImportPathOfAPackageInEachRelease(t *testing.T) {
 		}
 	}
 }
+
+func TestServerOptions(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		of        func(string) (ServerFlag, bool)
+		in35, in7 bool
+	}{
+		{"enable-v2", FlagOf, true, false},
+		{"log-output", FlagOf, false, false},
+		{"feature-gates", KeyOf, false, true},
+		{"client-transport-security.ca-file", KeyOf, false, false},
+		{"client-transport-security.trusted-ca-file", KeyOf, true, true},
+		{"experimental-snapshot-catch-up-entries", KeyOf, true, false},
+	} {
+		f, ok := c.of(c.name)
+		if !ok || f.Has(Line35) != c.in35 || f.Has(Line37) != c.in7 {
+			t.Errorf("%s: known %v, in 3.5 %v, in 3.7 %v", c.name, ok, f.Has(Line35), f.Has(Line37))
+		}
+	}
+	if _, ok := KeyOf("ca-file"); ok {
+		t.Error("ca-file is a key outside a section")
+	}
+	if g := GateOf("experimental-initial-corrupt-check"); g != "InitialCorruptCheck" {
+		t.Errorf("gate %q", g)
+	}
+}
