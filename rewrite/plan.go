@@ -8,6 +8,7 @@
 package rewrite
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -229,9 +230,15 @@ func (pl *planner) load(ctx context.Context) error {
 			return err
 		}
 		pl.modules = append(pl.modules, &module{m, res})
-		if pl.from == "" && !pl.opt.guessed {
-			if v, where, err := deps.SourceRelease(m.Dir); err == nil && m.Etcd {
+		if v, where, err := deps.SourceRelease(m.Dir); err == nil && m.Etcd && pl.opt.From == "" && !pl.opt.guessed {
+			if pl.from == "" {
 				pl.from, pl.fromFile = v, path.Join(m.Rel, where)
+			}
+			split := deps.SplitRelease(m.Dir)
+			for _, p := range res.Packages {
+				if p.From = v; rules.Moved(p.Imports()) {
+					p.From = cmp.Or(split, v)
+				}
 			}
 		}
 	}

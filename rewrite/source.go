@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/format"
 	"os"
@@ -35,7 +36,7 @@ func Rewrite(target rules.Target, from string, packages []*load.Package, list []
 			s.Before[f.Name] = f.Src
 			rp.Files = append(rp.Files, &rules.File{Name: f.Name, Src: f.Src, AST: f.AST})
 		}
-		r := rules.Run(target, from, rp, list)
+		r := rules.Run(target, cmp.Or(lp.From, from), rp, list)
 		changes = append(changes, once(known, r.Changes)...)
 		s.Findings = append(s.Findings, r.Findings...)
 	}

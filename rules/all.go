@@ -73,6 +73,9 @@ var All = []*Rule{
 	// Client v2.
 	ClientV2,
 
+	// What a migration by hand left behind.
+	forgottenImport,
+
 	// Behaviour that changes without a compile error.
 	clientLogs,
 	mutexUnlock,

@@ -46,10 +46,11 @@ func (p *Pass) Broken() iter.Seq[Hit] {
 	}
 }
 
-// atTarget says whether the code was written for the target line already.
+// atTarget says whether the code was written for the target line already, with
+// nothing left behind.
 func (p *Pass) atTarget() bool {
 	l, ok := atlas.LineOf(p.From)
-	return ok && l == p.Target.Line && !strings.Contains(p.From, "-")
+	return ok && l == p.Target.Line && !strings.Contains(p.From, "-") && !slices.ContainsFunc(p.Files, (*File).oldLayout)
 }
 
 // breakOf returns the break of the symbol that is mentioned, or nil.

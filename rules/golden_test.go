@@ -65,7 +65,7 @@ type golden struct {
 // sourceRelease is the etcd release of each module that sources are for.
 var sourceRelease = map[string]string{
 	"old-3.2": "v3.2.32", "old-3.3.10": "v3.3.10", "old-3.3": "v3.3.27", "old-3.4": "v3.4.16",
-	"old-v3": "v3.5.0-alpha.0", "v3.5": "v3.5.35", "v3.6": "v3.6.16",
+	"old-v3": "v3.5.0-alpha.0", "v3.5": "v3.5.35", "v3.6": "v3.6.16", "beside": "v3.5.35",
 	// for TestMechanicalBreaksCompile
 	"old-2.3": "v2.3.8", "old-3.1": "v3.1.20", "old-3.2.9": "v3.2.9", "old-3.4.31": "v3.4.31",
 }
@@ -73,6 +73,8 @@ var sourceRelease = map[string]string{
 // moduleFor tells which module a source is for by what it imports.
 func moduleFor(src string) string {
 	switch {
+	case strings.Contains(src, `"github.com/coreos/etcd/`) && strings.Contains(src, `"go.etcd.io/etcd/client/v3"`):
+		return "beside"
 	case strings.Contains(src, `"go.etcd.io/etcd/v3/`):
 		return "old-v3"
 	case strings.Contains(src, `"github.com/coreos/etcd/`), strings.Contains(src, `"github.com/etcd-io/etcd/`):

@@ -68,7 +68,17 @@ func (n *newestSource) add(path, version, where string) {
 	}
 }
 
-func sourceGoMod(dir string) (string, string, error) {
+// SplitRelease returns the etcd release of the modules of 3.5 and later that a
+// go.mod requires, "" for none: what code that has moved already was written
+// for, whatever was left behind.
+func SplitRelease(dir string) string {
+	v, _, _ := requiredSource(dir, func(path string) bool { return isSource(path) && !isOldRoot(path) })
+	return v
+}
+
+func sourceGoMod(dir string) (string, string, error) { return requiredSource(dir, isSource) }
+
+func requiredSource(dir string, of func(path string) bool) (string, string, error) {
 	_, f, err := readMod(filepath.Join(dir, "go.mod"))
 	if errors.Is(err, ErrNoModule) {
 		return "", "", nil
@@ -78,7 +88,7 @@ func sourceGoMod(dir string) (string, string, error) {
 	}
 	var n newestSource
 	for _, r := range f.Require {
-		if !isSource(r.Mod.Path) {
+		if !of(r.Mod.Path) {
 			continue
 		}
 		path, v, line := r.Mod.Path, r.Mod.Version, r.Syntax.Start.Line

@@ -30,6 +30,7 @@ type Package struct {
 	ID     string // as go list names it, with its build configuration
 	Path   string
 	Name   string
+	From   string // etcd release that it was written for, where it is known for it alone
 	Config Config
 	Fset   *token.FileSet
 	Files  []*File
@@ -37,6 +38,19 @@ type Package struct {
 	Info   *types.Info    // nil in the syntax tier
 	Tier   edit.Tier
 	Errors []Problem
+}
+
+// Imports lists the import paths of the package's files.
+func (p *Package) Imports() []string {
+	var out []string
+	for _, f := range p.Files {
+		for _, s := range f.AST.Imports {
+			if path, err := strconv.Unquote(s.Path.Value); err == nil {
+				out = append(out, path)
+			}
+		}
+	}
+	return out
 }
 
 // File is a parsed file of the repository.
