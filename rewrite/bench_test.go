@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/etcdshift/etcdshift/rewrite"
 	"github.com/etcdshift/etcdshift/rewrite/report"
@@ -44,8 +45,10 @@ func BenchmarkNothingToDo(b *testing.B) {
 
 // BenchmarkPlan plans the sample service without proof. BenchmarkGoVet vets
 // the same service with versions that build: with an empty build cache, as on
-// a machine that has just cloned it, and with everything in the cache, where
-// it compiles nothing. The plan asks the go command to tidy either way.
+// a machine that has just cloned it; with the dependencies in the cache and
+// every package of the service changed, as after a migration; and with all of
+// it in the cache, where vet reads back what it printed before. A plan keeps
+// nothing between runs, and asks the go command to tidy each time.
 func BenchmarkPlan(b *testing.B) {
 	for b.Loop() {
 		_, err := rewrite.Make(context.Background(), rewrite.Options{Dir: "../testdata/samples/legacy", Target: "3.6", Verify: verify.None})
@@ -75,6 +78,28 @@ func BenchmarkGoVet(b *testing.B) {
 	b.Run("cold", func(b *testing.B) {
 		for b.Loop() {
 			run(b, b.TempDir(), "vet", "./...")
+		}
+	})
+	b.Run("changed", func(b *testing.B) {
+		run(b, "", "vet", "./...")
+		for b.Loop() {
+			now := time.Now().UnixNano() // unlike what any run has cached
+			err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+				if err != nil || filepath.Ext(p) != ".go" {
+					return err
+				}
+				f, err := os.OpenFile(p, os.O_APPEND|os.O_WRONLY, 0)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				_, err = fmt.Fprintf(f, "\n// Run %d.\n", now)
+				return err
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			run(b, "", "vet", "./...")
 		}
 	})
 	b.Run("warm", func(b *testing.B) {
