@@ -46,6 +46,7 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 	if err != nil {
 		return nil, err
 	}
+	opt.From = res.EtcdRelease
 	if err := copySources(tree.Root, copied); err != nil {
 		return nil, err
 	}
@@ -53,7 +54,8 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 		return nil, err
 	}
 	vendor := filepath.Join(tree.Root, "vendor")
-	vendored := len(filesBelow(vendor)) > 0
+	// What is in a submodule is not the repository's to write.
+	vendored := !res.Submodules && len(filesBelow(vendor)) > 0
 	if vendored {
 		// An empty list of modules: the folder is there, and all of it is due.
 		if err := os.Mkdir(filepath.Join(copied, "vendor"), 0o777); err != nil {
@@ -70,8 +72,15 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 	}
 	p.Root = tree.Root
 	p.note(res.Path+" is the module path", "go.mod", "told by "+res.PathFrom+"; --module sets another")
+	if res.Submodules {
+		p.Findings = append(p.Findings, edit.Finding{
+			Rule: "legacy-layout", Severity: edit.Manual, File: ".gitmodules", Line: 1, Col: 1,
+			Message: "vendor holds git submodules, and beside a go.mod the go command takes any folder of this name for the module's own",
+			Advice:  "git rm -r vendor, with its submodules in .gitmodules; go mod vendor makes one that the go command reads",
+		})
+	}
 	for _, n := range res.Notes {
-		p.note(n, "go.mod", "a release of the time of the last commit stands in for what the old code was written for")
+		p.note(n.Message, "go.mod", n.Advice)
 	}
 	// There is no go.mod that lines could be dropped from.
 	for i, m := range p.Modules {

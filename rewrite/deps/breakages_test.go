@@ -7,9 +7,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
@@ -499,6 +501,34 @@ func F() { fmt.Println(log.Base()) }
 	}
 	if out, failed := m.run(res, append([]string{"vet", "-mod=readonly"}, m.flags(res, ".")...)...); failed {
 		t.Errorf("%s", out)
+	}
+}
+
+func TestSolveNamesEachImportOfAPackageThatCannotBeHad(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, gomod("go 1.16")+`
+-- a/a.go --
+package a
+
+import _ "git.example.invalid/team/lib/x"
+-- b/b.go --
+package b
+
+import (
+	_ "git.example.invalid/team/lib/x"
+)
+`)
+	res := m.solve()
+	for _, at := range []struct {
+		file string
+		line int
+	}{{"a/a.go", 3}, {"b/b.go", 4}} {
+		if !slices.ContainsFunc(res.Findings, func(f edit.Finding) bool {
+			return f.Rule == "gomod-missing-package" && f.File == at.file && f.Line == at.line &&
+				strings.HasPrefix(f.Message, "git.example.invalid/team/lib/x, which no module that can be had from here has: ")
+		}) {
+			t.Errorf("no finding at %s:%d: %v", at.file, at.line, res.Findings)
+		}
 	}
 }
 

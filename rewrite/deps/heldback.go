@@ -305,6 +305,8 @@ func (s *solver) ownImport(ctx context.Context, u *Unsolved) *Unsolved {
 		}
 	}
 	if m.Path == "" {
+		u.Cause = fmt.Sprintf("%s imports %s, which no module that can be had from here has: %s", u.Importer, u.Package, lineWith(u.Words, u.Package+":"))
+		u.Next = "give this machine access to it (network, then credentials, then permission: GOPRIVATE, GOPROXY, git), or take the import out"
 		return u
 	}
 	u.Cause = fmt.Sprintf("%s imports %s, which %s no longer has", u.Importer, u.Package, versioned(m))

@@ -1,6 +1,7 @@
 package deps
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -134,11 +135,20 @@ func fixInvalid(f *modfile.File) {
 // pseudoOf returns the pseudo-version of a release of etcd 3.4 that cannot be
 // required by its tag.
 func pseudoOf(path, version string) string {
-	v := releaseOf(path, version)
+	v := ReleaseOf(path, version)
 	for _, t := range tags() {
 		if t.version == v && semver.MajorMinor(v) == "v3.4" {
 			return "v0.5.0-alpha.5.0." + t.time + "-" + t.commit
 		}
 	}
 	return ""
+}
+
+// Requirable returns the version by which go.mod can require a release of an
+// old etcd module.
+func Requirable(path, release string) string {
+	if path == "go.etcd.io/etcd" {
+		return cmp.Or(pseudoOf(path, release), release)
+	}
+	return release
 }

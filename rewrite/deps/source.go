@@ -58,7 +58,7 @@ type newestSource struct {
 }
 
 func (n *newestSource) add(path, version, where string) {
-	v := releaseOf(path, version)
+	v := ReleaseOf(path, version)
 	if v == "" {
 		return
 	}
@@ -294,9 +294,9 @@ var tags = sync.OnceValue(func() []tag {
 // then on New no longer waited for a connection.
 const newBalancer = "20180615000000"
 
-// releaseOf maps the version of an etcd module, or a commit, to a release;
+// ReleaseOf maps the version of an etcd module, or a commit, to a release;
 // "" if it tells nothing.
-func releaseOf(path, version string) string {
+func ReleaseOf(path, version string) string {
 	v := strings.TrimSuffix(version, "+incompatible")
 	if !semver.IsValid(v) {
 		if semver.IsValid("v" + v) {

@@ -176,7 +176,12 @@ func (s *solver) raiseGenproto(why string) bool {
 var lastOwnPath = map[string]string{
 	coreosBolt:                     lastBolt,
 	"github.com/coreos/go-systemd": "v0.0.0-20191104093116-d3cd4ed1dbcf",
+	"github.com/Sirupsen/logrus":   "v1.0.6",
 }
+
+// LastOwnPath returns the last version of a module that goes by a path which
+// it gave up; "" if it is not known to have done so.
+func LastOwnPath(path string) string { return lastOwnPath[path] }
 
 // ownPath holds a module at the last version with its own path, where another
 // one requires a newer one, or where a replace gives it the files of a module

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -342,9 +343,7 @@ func (s *solver) standInFor(u *Unsolved) (bool, error) {
 	if s.missing[u.Package] != "" || len(s.missing) >= maxMissing || module.CheckPath(u.Package) != nil {
 		return false, u
 	}
-	rel := strings.TrimPrefix(strings.TrimPrefix(u.Importer, s.before.Module.Mod.Path), "/")
-	found := s.importFindings(rel, u)
-	if !found {
+	if !s.importFindings(u) {
 		return false, u
 	}
 	dir := filepath.Join(s.Scratch, "missing", filepath.FromSlash(u.Package))
@@ -358,17 +357,33 @@ func (s *solver) standInFor(u *Unsolved) (bool, error) {
 	return true, nil
 }
 
-// importFindings reports the imports of a package in the tree's files of a
-// folder. Imports of old etcd are the rules' to report; they only have to be
-// there. A package that no file of the tree imports, such as one that the
-// rewritten sources do, is not stood in for.
-func (s *solver) importFindings(rel string, u *Unsolved) (found bool) {
-	names, _ := filepath.Glob(filepath.Join(s.Dir, filepath.FromSlash(rel), "*.go"))
-	for _, name := range names {
+// importFindings reports the imports of a package in the module's files.
+// Imports of old etcd are the rules' to report; they only have to be there. A
+// package that no file of the tree imports, such as one that the rewritten
+// sources do, is not stood in for.
+func (s *solver) importFindings(u *Unsolved) (found bool) {
+	message := strings.TrimPrefix(u.Cause, u.Importer+" imports ")
+	filepath.WalkDir(s.Dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // what cannot be read is not built either
+		}
+		if d.IsDir() {
+			if name == s.Dir {
+				return nil
+			}
+			_, err := os.Stat(filepath.Join(name, "go.mod"))
+			if base := d.Name(); err == nil || base == "vendor" || base == "testdata" || base[0] == '.' || base[0] == '_' {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
 		fset := token.NewFileSet()
 		f, err := parser.ParseFile(fset, name, nil, parser.ImportsOnly)
 		if f == nil || err != nil {
-			continue
+			return nil
 		}
 		for _, i := range f.Imports {
 			if p, _ := strconv.Unquote(i.Path.Value); p != u.Package {
@@ -378,15 +393,20 @@ func (s *solver) importFindings(rel string, u *Unsolved) (found bool) {
 			if oldPackage(u.Package) {
 				continue
 			}
+			rel, err := filepath.Rel(s.Dir, name)
+			if err != nil {
+				continue
+			}
 			start, end := fset.Position(i.Pos()), fset.Position(i.End())
 			s.findings = append(s.findings, edit.Finding{
 				Rule: "gomod-missing-package", Severity: edit.Manual, Tier: edit.Syntax,
-				File:  path.Join(rel, filepath.Base(name)),
+				File:  filepath.ToSlash(rel),
 				Start: start.Offset, End: end.Offset, Line: start.Line, Col: start.Column, EndLine: end.Line,
-				Message: u.Cause, Advice: u.Next,
+				Message: message, Advice: u.Next,
 			})
 		}
-	}
+		return nil
+	})
 	return found
 }
 

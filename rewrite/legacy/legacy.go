@@ -15,9 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -42,14 +42,20 @@ type Options struct {
 
 // Result is the go.mod of a repository that has none.
 type Result struct {
-	Tool     string   // "dep", "glide", "godep", "govendor", "gb", "vendor" or "GOPATH"
-	Files    []string // the tool's own files, relative to Dir
-	Path     string   // module path
-	PathFrom string   // what says so
-	GoMod    []byte
-	// Notes say where a version is not the locked one, and why.
-	Notes []string
+	Tool       string   // "dep", "glide", "godep", "govendor", "gb", "git submodules", "vendor" or "GOPATH"
+	Files      []string // the tool's own files, relative to Dir
+	Path       string   // module path
+	PathFrom   string   // what says so
+	GoMod      []byte
+	Submodules bool // the vendor folder consists of git submodules
+	// EtcdRelease is the one that the code was written for, "" if nothing
+	// tells.
+	EtcdRelease string
+	Notes       []Note // where a version is not the locked one, and why
 }
+
+// Note is something to know of the versions in a go.mod.
+type Note struct{ Message, Advice string }
 
 // ErrNoPath says that nothing tells the module path.
 var ErrNoPath = errors.New("nothing tells the module path of a repository without go.mod: no package imports another, and there is no remote; pass --module")
@@ -61,31 +67,41 @@ func Make(ctx context.Context, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := readLock(opt.Dir)
+	l, err := readLock(ctx, opt.Dir)
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Tool: l.tool, Files: l.files}
+	res := &Result{Tool: l.tool, Files: l.files, Submodules: l.tool == submodules}
 	res.Path, res.PathFrom, err = modulePath(ctx, opt, src, l)
 	if err != nil {
 		return nil, err
 	}
-	q := &resolver{run: opt.Go.With("GOWORK=off"), dir: opt.Scratch, date: lastCommit(ctx, opt.Dir), found: map[string]module.Version{}}
+	q := newResolver(opt.Go, opt.Scratch)
 	if err := os.WriteFile(filepath.Join(opt.Scratch, "go.mod"), []byte("module "+res.Path+"\n\ngo 1.13\n"), 0o666); err != nil {
 		return nil, err
+	}
+	if opt.EtcdRelease == "" {
+		opt.EtcdRelease = l.etcdRelease()
+	}
+	res.EtcdRelease = opt.EtcdRelease
+	last := lastCommit(ctx, opt.Dir, ".")
+	if q.date = last; len(l.files) > 0 {
+		if t := lastCommit(ctx, opt.Dir, l.files[0]); t.Before(last) {
+			q.date = t
+		}
 	}
 	if err := q.locked(ctx, l.pins, opt.EtcdRelease, src.imports); err != nil {
 		return nil, err
 	}
 	// Whatever the code imports and no lock names.
-	var open []string
+	q.date = last
+	need := map[string]bool{}
 	for imp := range src.imports {
-		if !own(imp, res.Path) && !q.covers(imp) {
-			open = append(open, imp)
+		if !own(imp, res.Path) {
+			need[imp] = true
 		}
 	}
-	slices.Sort(open)
-	if err := q.open(ctx, open); err != nil {
+	if err := q.close(ctx, need); err != nil {
 		return nil, err
 	}
 	f := new(modfile.File)
@@ -107,22 +123,47 @@ func Make(ctx context.Context, opt Options) (*Result, error) {
 		requires = append(requires, &modfile.Require{Mod: v})
 	}
 	f.SetRequire(requires)
+	for _, mod := range sortedKeys(q.forks) {
+		if err := f.AddReplace(mod, "", q.forks[mod].Path, q.forks[mod].Version); err != nil {
+			return nil, err
+		}
+	}
 	f.Cleanup()
-	res.Notes = q.notes
+	res.Notes = q.notes()
 	res.GoMod, err = f.Format()
 	return res, err
+}
+
+// notes tells how the versions differ from what was locked.
+func (q *resolver) notes() []Note {
+	var out []Note
+	day := q.date.Format(time.DateOnly)
+	if len(q.unlocked) > 0 {
+		out = append(out, Note{
+			fmt.Sprintf("%d locked commits cannot be had from here, and versions of the time of the lock stand in for them: %s", len(q.unlocked), strings.Join(q.unlocked, ", ")),
+			"where they can be had, go get module@commit takes the locked one",
+		})
+	}
+	if len(q.younger) > 0 {
+		out = append(out, Note{
+			fmt.Sprintf("%d modules have no known version from before %s: %s", len(q.younger), day, strings.Join(q.younger, ", ")),
+			"look at these first if something of the old code does not compile",
+		})
+	}
+	for _, m := range q.missing {
+		out = append(out, Note{m, "give this machine access to it, or take its import out"})
+	}
+	return out
 }
 
 // own says whether an import path is of the module itself.
 func own(imp, mod string) bool { return imp == mod || strings.HasPrefix(imp, mod+"/") }
 
-// lastCommit returns the time of the repository's last commit, now when git
-// does not tell.
-func lastCommit(ctx context.Context, dir string) time.Time {
-	cmd := exec.CommandContext(ctx, "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "log", "-1", "--format=%cI", "--", ".")
-	cmd.Dir = dir
-	out, err := cmd.Output()
-	if t, perr := time.Parse(time.RFC3339, strings.TrimSpace(string(out))); err == nil && perr == nil {
+// lastCommit returns the time of the last commit that changed a file or
+// folder, now when git does not tell.
+func lastCommit(ctx context.Context, dir, name string) time.Time {
+	out := git(ctx, dir, "log", "-1", "--format=%cI", "--", name)
+	if t, err := time.Parse(time.RFC3339, strings.TrimSpace(out)); err == nil {
 		return t
 	}
 	return time.Now()
@@ -148,10 +189,7 @@ func modulePath(ctx context.Context, opt Options, src *sources, l *lock) (string
 	case l.path != "":
 		return check(l.path, l.files[0])
 	}
-	cmd := exec.CommandContext(ctx, "git", "config", "--get", "remote.origin.url")
-	cmd.Dir = opt.Dir
-	out, _ := cmd.Output()
-	if p := remotePath(strings.TrimSpace(string(out))); p != "" {
+	if p := remotePath(strings.TrimSpace(git(ctx, opt.Dir, "config", "--get", "remote.origin.url"))); p != "" {
 		return check(p, "the git remote")
 	}
 	return "", "", ErrNoPath
@@ -185,21 +223,26 @@ func repoRoot(imp string) string {
 	e := strings.Split(imp, "/")
 	n := len(e)
 	switch {
-	case slices.Contains([]string{"github.com", "bitbucket.org", "gitlab.com", "golang.org"}, e[0]):
+	case slices.Contains([]string{"github.com", "bitbucket.org", "gitlab.com", "golang.org", "honnef.co"}, e[0]):
 		n = 3
 	case e[0] == "gopkg.in":
 		n = 2
 		if len(e) > 2 && !strings.Contains(e[1], ".v") {
 			n = 3
 		}
-	case e[0] == "google.golang.org", e[0] == "cloud.google.com", e[0] == "go.uber.org", e[0] == "k8s.io", e[0] == "sigs.k8s.io", e[0] == "honnef.co", e[0] == "go.etcd.io":
+	case e[0] == "google.golang.org", e[0] == "cloud.google.com", e[0] == "go.uber.org", e[0] == "k8s.io", e[0] == "sigs.k8s.io", e[0] == "go.etcd.io":
 		n = 2
+	}
+	if n < len(e) && majorVersion.MatchString(e[n]) {
+		n++
 	}
 	if n > len(e) {
 		n = len(e)
 	}
 	return strings.Join(e[:n], "/")
 }
+
+var majorVersion = regexp.MustCompile(`^v([2-9]|[1-9][0-9]+)$`)
 
 // etcdModule names the module of an etcd package of an old layout.
 func etcdModule(imp string) (string, bool) {

@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -42,10 +43,11 @@ func TestLocksOfEveryToolAreRead(t *testing.T) {
 [[projects]]
   branch = "master"
   name = "golang.org/x/net"
+  source = "https://github.com/example/net.git"
   revision = "c95aed5357e77a4bf7d3955c46740000a17adee1"
 `, lock{tool: "dep", files: []string{"Gopkg.lock", "Gopkg.toml"}, pins: []pin{
-			{"github.com/coreos/etcd", "v3.3.8", "33245c6b5b49130ca99280408fadfab01aac0e48"},
-			{"golang.org/x/net", "", "c95aed5357e77a4bf7d3955c46740000a17adee1"}}}},
+			{"github.com/coreos/etcd", "v3.3.8", "33245c6b5b49130ca99280408fadfab01aac0e48", ""},
+			{"golang.org/x/net", "", "c95aed5357e77a4bf7d3955c46740000a17adee1", "github.com/example/net"}}}},
 		{"glide", `
 -- glide.yaml --
 package: example.com/svc
@@ -58,21 +60,22 @@ imports:
   - clientv3
 testImports:
 - name: github.com/stretchr/testify
+  repo: git@github.com:example/testify
   version: 12b6f73e6084dad08a7c6e575284b177ecafbc71
 `, lock{tool: "glide", files: []string{"glide.lock", "glide.yaml"}, path: "example.com/svc", pins: []pin{
-			{"github.com/coreos/etcd", "", "694728c496e22dfa5719c78ff23cc982e15bcb2f"},
-			{"github.com/stretchr/testify", "", "12b6f73e6084dad08a7c6e575284b177ecafbc71"}}}},
+			{"github.com/coreos/etcd", "", "694728c496e22dfa5719c78ff23cc982e15bcb2f", ""},
+			{"github.com/stretchr/testify", "", "12b6f73e6084dad08a7c6e575284b177ecafbc71", "github.com/example/testify"}}}},
 		{"godep", `
 -- Godeps/Godeps.json --
 {"ImportPath": "example.com/svc", "Deps": [
  {"ImportPath": "github.com/coreos/etcd/clientv3", "Comment": "v3.1.0", "Rev": "8ba2897a21e4fc51b298ca553d251318425f93ae"},
  {"ImportPath": "github.com/x/y", "Comment": "v1.0-3-gabcdef1", "Rev": "abcdef1"}]}
 `, lock{tool: "godep", files: []string{"Godeps/Godeps.json"}, path: "example.com/svc", pins: []pin{
-			{"github.com/coreos/etcd/clientv3", "v3.1.0", "8ba2897a21e4fc51b298ca553d251318425f93ae"}, {"github.com/x/y", "", "abcdef1"}}}},
+			{"github.com/coreos/etcd/clientv3", "v3.1.0", "8ba2897a21e4fc51b298ca553d251318425f93ae", ""}, {"github.com/x/y", "", "abcdef1", ""}}}},
 		{"govendor", `
 -- vendor/vendor.json --
 {"rootPath": "example.com/svc", "package": [{"path": "github.com/coreos/etcd/clientv3", "revision": "abc", "version": "v3", "versionExact": "v3.3.8"}]}
-`, lock{tool: "govendor", files: []string{"vendor/vendor.json"}, path: "example.com/svc", pins: []pin{{"github.com/coreos/etcd/clientv3", "v3.3.8", "abc"}}}},
+`, lock{tool: "govendor", files: []string{"vendor/vendor.json"}, path: "example.com/svc", pins: []pin{{"github.com/coreos/etcd/clientv3", "v3.3.8", "abc", ""}}}},
 		{"gb", `
 -- vendor/manifest --
 {"version": 0, "dependencies": [{"importpath": "github.com/coreos/etcd", "repository": "https://github.com/coreos/etcd", "revision": "abc", "branch": "master"}]}
@@ -86,13 +89,52 @@ package clientv3
 package main
 `, lock{tool: "GOPATH"}},
 	} {
-		got, err := readLock(tree(t, c.files))
+		got, err := readLock(t.Context(), tree(t, c.files))
 		if err != nil || !reflect.DeepEqual(*got, c.want) {
 			t.Errorf("%s: %+v, %v\nwant %+v", c.name, got, err, c.want)
 		}
 	}
-	if _, err := readLock(tree(t, "-- Gopkg.lock --\n[[projects\n")); err == nil {
+	if _, err := readLock(t.Context(), tree(t, "-- Gopkg.lock --\n[[projects\n")); err == nil {
 		t.Error("a broken lock file is taken for none")
+	}
+}
+
+func TestSubmodulesOfVendorAreALock(t *testing.T) {
+	dir := tree(t, `
+-- .gitmodules --
+[submodule "etcd"]
+	path = vendor/go.etcd.io/etcd
+	url = https://github.com/etcd-io/etcd
+[submodule "forked"]
+	path = vendor/example.com/lib
+	url = git@github.com:example/fork.git
+[submodule "docs"]
+	path = docs/theme
+	url = https://github.com/example/theme
+-- main.go --
+package main
+`)
+	const etcd, fork = "8a03d2e9614b8192ebaa5a25ef92f6ff62e3593c", "12b6f73e6084dad08a7c6e575284b177ecafbc71"
+	for _, args := range [][]string{
+		{"init", "-q"},
+		{"add", "."},
+		{"update-index", "--add", "--cacheinfo", "160000," + etcd + ",vendor/go.etcd.io/etcd", "--cacheinfo", "160000," + fork + ",vendor/example.com/lib", "--cacheinfo", "160000," + fork + ",docs/theme"},
+		{"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "before"},
+	} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", args[0], err, out)
+		}
+	}
+	got, err := readLock(t.Context(), dir)
+	want := &lock{tool: "git submodules", pins: []pin{
+		{"example.com/lib", "", fork, "github.com/example/fork"}, {"go.etcd.io/etcd", "", etcd, "github.com/etcd-io/etcd"}}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v\nwant %+v", got, err, want)
+	}
+	if v := got.etcdRelease(); v != "v3.4.14" {
+		t.Errorf("etcd %q, want that of the tag at the commit", v)
 	}
 }
 

@@ -1,6 +1,8 @@
 package legacy
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,9 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/mod/semver"
+
+	"github.com/etcdshift/etcdshift/rewrite/deps"
 )
 
 // pin is a dependency as a lock file has it.
@@ -18,6 +23,7 @@ type pin struct {
 	path     string // of a repository, or of a package in it
 	version  string // tag, "" for none
 	revision string
+	source   string // module path of where the tool took it from, if it says so
 }
 
 // lock is what the files of a dependency tool say.
@@ -29,8 +35,9 @@ type lock struct {
 }
 
 // readLock reads the files of the tool that a repository used.
-func readLock(dir string) (*lock, error) {
-	for _, read := range []func(string) (*lock, error){readDep, readGlide, readGodep, readGovendor, readGb} {
+func readLock(ctx context.Context, dir string) (*lock, error) {
+	ofGit := func(dir string) (*lock, error) { return readSubmodules(ctx, dir) }
+	for _, read := range []func(string) (*lock, error){readDep, readGlide, readGodep, readGovendor, readGb, ofGit} {
 		l, err := read(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -41,6 +48,22 @@ func readLock(dir string) (*lock, error) {
 		return &lock{tool: "vendor", files: []string{"vendor"}}, nil
 	}
 	return &lock{tool: "GOPATH"}, nil
+}
+
+// etcdRelease returns the release of etcd that a lock pins, "" if it does not
+// say.
+func (l *lock) etcdRelease() string {
+	newest := ""
+	for _, p := range l.pins {
+		mod, ok := etcdModule(p.path)
+		if !ok {
+			continue
+		}
+		if v := deps.ReleaseOf(mod, cmp.Or(p.version, p.revision)); semver.Compare(v, newest) > 0 {
+			newest = v
+		}
+	}
+	return newest
 }
 
 // present adds the companions of a lock file that are there.
@@ -59,22 +82,22 @@ func readDep(dir string) (*lock, error) {
 		return nil, err
 	}
 	var f struct {
-		Projects []struct{ Name, Revision, Version, Branch string }
+		Projects []struct{ Name, Revision, Version, Source string }
 	}
 	if err := toml.Unmarshal(data, &f); err != nil {
 		return nil, fmt.Errorf("Gopkg.lock: %w", err)
 	}
 	l := (&lock{tool: "dep", files: []string{"Gopkg.lock"}}).present(dir, "Gopkg.toml")
 	for _, p := range f.Projects {
-		l.pins = append(l.pins, pin{p.Name, p.Version, p.Revision})
+		l.pins = append(l.pins, pin{p.Name, p.Version, p.Revision, remotePath(p.Source)})
 	}
 	return l, nil
 }
 
 func readGlide(dir string) (*lock, error) {
 	var f struct {
-		Imports     []struct{ Name, Version string }
-		TestImports []struct{ Name, Version string } `yaml:"testImports"`
+		Imports     []struct{ Name, Version, Repo string }
+		TestImports []struct{ Name, Version, Repo string } `yaml:"testImports"`
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "glide.lock"))
 	if err != nil {
@@ -91,7 +114,7 @@ func readGlide(dir string) (*lock, error) {
 		}
 	}
 	for _, p := range append(f.Imports, f.TestImports...) {
-		l.pins = append(l.pins, pin{path: p.Name, revision: p.Version})
+		l.pins = append(l.pins, pin{path: p.Name, revision: p.Version, source: remotePath(p.Repo)})
 	}
 	return l, nil
 }
@@ -129,7 +152,7 @@ func readGovendor(dir string) (*lock, error) {
 		if v == "" {
 			v = p.Version
 		}
-		l.pins = append(l.pins, pin{p.Path, v, p.Revision})
+		l.pins = append(l.pins, pin{path: p.Path, version: v, revision: p.Revision})
 	}
 	return l, nil
 }
