@@ -90,6 +90,8 @@ var All = []*Rule{
 	// Paths in what is not code.
 	goGeneratePath,
 	commentPath,
+	stringPath,
+	generatedCode,
 
 	// Packages of others that do not survive the move.
 	prometheusLog,

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -8,13 +9,14 @@ import (
 )
 
 // goGeneratePath moves the paths of old packages in directives: the commands
-// of //go:generate, such as mockgen and mockery, and //go:linkname.
+// of //go:generate, such as mockgen and mockery, //go:linkname, and those of
+// other tools, such as //counterfeiter:generate.
 //
 // Matched: an old import path anywhere in such a line, below a vendor folder
 // too, with a file name after it or not.
 //
-// Not matched: the root of the old module alone, as in -I flags of protoc,
-// which becomes a finding, and other comments; comment-path has those.
+// Not matched: the root of the old module alone, as in -I flags of protoc, and
+// a version of it in the module cache, which become findings, and other comments; comment-path has those.
 var goGeneratePath = &Rule{
 	ID:    "go-generate-path",
 	Title: "move import paths in //go:generate and //go:linkname lines",
@@ -48,6 +50,9 @@ func runGoGeneratePath(p *Pass) {
 				continue
 			}
 			for _, word := range strings.Fields(c.Text) {
+				if oldInCache(word) {
+					p.Report(f, c, edit.Review, "this directive reads from a version of the old etcd module in the module cache", "name the folder of the module that has the file: 'go list -m -f {{.Dir}} go.etcd.io/etcd/client/v3' prints the one of the client")
+				}
 				if oldRootAtEnd(word) {
 					p.Report(f, c, edit.Review, "this directive reads from the folder of the old etcd module", "name the folder of the module that has what is read there: 'go list -m -f {{.Dir}} go.etcd.io/etcd/api/v3' prints the one of the .proto files")
 				}
@@ -66,6 +71,11 @@ func runGoGeneratePath(p *Pass) {
 			}
 		}
 	}
+}
+
+// oldInCache says whether a word is a file of a version of an old module.
+func oldInCache(word string) bool {
+	return slices.ContainsFunc(atlas.OldRoots(), func(r string) bool { return strings.Contains(word, r+"@v") })
 }
 
 // oldRootAtEnd says whether a word ends in the path of an old module, as flags

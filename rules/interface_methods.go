@@ -648,52 +648,8 @@ func (p *Pass) addOptions(t, iface *types.TypeName, f *File, decl *ast.FuncDecl,
 	}
 }
 
-// reportGenerated names the command that makes a file again.
 func (p *Pass) reportGenerated(f *File, at ast.Node, t *types.TypeName, methods []string) {
-	command := "go generate ./" + folderOf(f.Name)
-	for _, cg := range f.AST.Comments {
-		for _, line := range cg.List {
-			if rest, ok := strings.CutPrefix(line.Text, "//go:generate "); ok && mocks(rest) {
-				command = strings.TrimSpace(rest)
-			}
-			if src, ok := strings.CutPrefix(line.Text, "// Source: "); ok && strings.Contains(string(f.Src[:min(len(f.Src), 300)]), "MockGen") {
-				if strings.HasSuffix(src, ".go") {
-					command = "mockgen -source=" + src + " -destination=" + f.Name
-				} else if pkg, name, ok := strings.Cut(src, " (interfaces: "); ok {
-					if rel, _, ok := atlas.Canonical(pkg); ok {
-						if h, ok := atlas.HomeOf(rel, p.Target.Line); ok && !h.Gone {
-							pkg = h.Path
-						}
-					}
-					command = "mockgen -destination=" + f.Name + " -package=" + p.Pkg.Name() + " " + pkg + " " + strings.TrimSuffix(name, ")")
-				}
-			}
-			if strings.Contains(line.Text, "mockery") && strings.Contains(line.Text, "generated") {
-				command = "mockery --name=" + strings.TrimPrefix(t.Name(), "Mock") + " --output=./" + folderOf(f.Name)
-			}
-		}
-	}
-	for _, other := range p.Files {
-		for _, cg := range other.AST.Comments {
-			for _, line := range cg.List {
-				if rest, ok := strings.CutPrefix(line.Text, "//go:generate "); ok && mocks(rest) {
-					command = "go generate ./" + folderOf(f.Name)
-				}
-			}
-		}
-	}
-	p.Report(f, at, edit.Review, t.Name()+" is generated: what is changed here is lost when it is made again from old sources ("+strings.Join(methods, ", ")+")", "after the move, run `"+command+"`")
-}
-
-func mocks(command string) bool {
-	return strings.Contains(command, "mockgen") || strings.Contains(command, "mockery") || strings.Contains(command, "counterfeiter") || strings.Contains(command, "moq")
-}
-
-func folderOf(name string) string {
-	if i := strings.LastIndexByte(name, '/'); i >= 0 {
-		return name[:i]
-	}
-	return ""
+	p.Report(f, at, edit.Review, t.Name()+" is generated: what is changed here is lost when it is made again from old sources ("+strings.Join(methods, ", ")+")", "after the move, run "+p.regenerate(f))
 }
 
 // assertedInterfaces reports, without types, the types that say themselves

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"go/ast"
+	"regexp"
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rules/atlas"
@@ -78,12 +79,16 @@ func isPathByte(b byte) bool {
 	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || strings.IndexByte("/._-~", b) >= 0
 }
 
-// comments yields the comments of a file, and whether each is a directive to
-// the go command or its compiler.
+// isDirective matches directives as go/ast has them: //go:generate,
+// //counterfeiter:generate.
+var isDirective = regexp.MustCompile(`^//(?:[a-z0-9]+:[a-z0-9]|line |export |extern )`)
+
+// comments yields the comments of a file, and whether each is a directive to a
+// tool.
 func (f *File) comments(yield func(c *ast.Comment, directive bool) bool) {
 	for _, g := range f.AST.Comments {
 		for _, c := range g.List {
-			if !yield(c, strings.HasPrefix(c.Text, "//go:") || strings.HasPrefix(c.Text, "//line ") || strings.HasPrefix(c.Text, "//export ")) {
+			if !yield(c, isDirective.MatchString(c.Text)) {
 				return
 			}
 		}

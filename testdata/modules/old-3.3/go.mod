@@ -9,6 +9,7 @@ require (
 	github.com/golang/protobuf v1.3.2
 	github.com/prometheus/common v0.4.1
 	github.com/spf13/viper v1.7.0
+	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.10.0
 	google.golang.org/grpc v1.23.0
 )

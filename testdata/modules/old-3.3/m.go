@@ -83,6 +83,7 @@ import (
 	_ "github.com/golang/protobuf/proto"
 	_ "github.com/prometheus/common/log"
 	_ "github.com/spf13/viper"
+	_ "go.uber.org/goleak"
 	_ "go.uber.org/zap"
 	_ "google.golang.org/grpc"
 	_ "google.golang.org/grpc/balancer"

@@ -81,6 +81,7 @@ import (
 	_ "go.etcd.io/etcd/server/v3/wal"
 	_ "go.etcd.io/etcd/server/v3/wal/walpb"
 	_ "go.etcd.io/etcd/tests/v3/integration"
+	_ "go.uber.org/goleak"
 	_ "google.golang.org/grpc/codes"
 	_ "google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/grpclog"

@@ -87,6 +87,7 @@ import (
 	_ "go.etcd.io/raft/v3"
 	_ "go.etcd.io/raft/v3/raftpb"
 	_ "go.etcd.io/raft/v3/tracker"
+	_ "go.uber.org/goleak"
 	_ "google.golang.org/grpc/codes"
 	_ "google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/grpclog"
