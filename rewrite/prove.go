@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -103,6 +104,13 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	}
 	rm.Proof.Before = base.tree.Problems
 	rm.Proof.Known, rm.Proof.New = verify.Diff(append(slices.Clone(base.tree.Problems), base.pinned...), after.Problems)
+	rm.Proof.New = slices.DeleteFunc(rm.Proof.New, func(pr verify.Problem) bool {
+		known := broughtToLight(p, m, pr, base.tree)
+		if known {
+			rm.Proof.Known = append(rm.Proof.Known, pr)
+		}
+		return known
+	})
 	if rm.Status = judge(rm.Proof, base.tree, after); open && rm.Status.Better(report.Incomplete) {
 		rm.Status = report.Incomplete
 	}
@@ -271,6 +279,27 @@ func (pl *planner) before(ctx context.Context, m *module) (*baseline, error) {
 	}
 	b.pinned = slices.DeleteFunc(old.Problems, func(p verify.Problem) bool { return p.Tool == "build" || old.Broken[p.Package] })
 	return b, nil
+}
+
+// broughtToLight says whether go vet could not look at a package as it was and
+// complains now of a line that the plan leaves alone: a problem of the code,
+// too. Not so of what comes with the move: messages that must not be copied,
+// and formats that a raised go directive refuses.
+func broughtToLight(p *Plan, m *module, pr verify.Problem, before *verify.Result) bool {
+	if pr.Tool != "vet" || pr.File == "" || path.IsAbs(pr.File) || !before.Unvetted && !before.Unloaded() && !before.Broken[pr.Package] {
+		return false
+	}
+	if strings.Contains(pr.Message, "lock") || strings.Contains(pr.Message, "non-constant format") {
+		return false
+	}
+	for _, w := range p.Writes {
+		if w.Path == path.Join(m.Rel, pr.File) {
+			old, now := bytes.Split(w.Before, []byte("\n")), bytes.Split(w.After, []byte("\n"))
+			was := edit.OldLine(w.Before, w.After, pr.Line)
+			return 0 < was && was <= len(old) && pr.Line <= len(now) && bytes.Equal(old[was-1], now[pr.Line-1])
+		}
+	}
+	return true
 }
 
 func configs(m *module) []verify.Config {

@@ -3,6 +3,8 @@ package rewrite
 import (
 	"testing"
 
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/load"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 	"github.com/etcdshift/etcdshift/rewrite/verify"
 )
@@ -34,6 +36,31 @@ func TestJudgeNeverCallsABrokenPackageProved(t *testing.T) {
 	} {
 		if got := judge(c.proof, c.before, c.after); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestVetBringsToLightWhatItCouldNotSeeBefore(t *testing.T) {
+	p := &Plan{}
+	p.Writes = []edit.FileChange{{Path: "sub/a.go", Before: []byte("a\nb\n"), After: []byte("new\na\nc\n")}}
+	m := &module{Module: &load.Module{Rel: "sub"}}
+	unvetted := &verify.Result{Unvetted: true}
+	for _, c := range []struct {
+		name   string
+		pr     verify.Problem
+		before *verify.Result
+		want   bool
+	}{
+		{"a line that moved", verify.Problem{Tool: "vet", File: "a.go", Line: 2, Message: "unreachable code"}, unvetted, true},
+		{"a line that changed", verify.Problem{Tool: "vet", File: "a.go", Line: 3, Message: "unreachable code"}, unvetted, false},
+		{"another file", verify.Problem{Tool: "vet", File: "b.go", Line: 3, Message: "unreachable code"}, unvetted, true},
+		{"a package that did not build", verify.Problem{Tool: "vet", Package: "p", File: "b.go", Message: "unreachable code"}, &verify.Result{Broken: map[string]bool{"p": true}}, true},
+		{"a package that vet saw", verify.Problem{Tool: "vet", Package: "p", File: "b.go", Message: "unreachable code"}, &verify.Result{}, false},
+		{"a message with a lock", verify.Problem{Tool: "vet", File: "b.go", Message: "assignment copies lock value to m"}, unvetted, false},
+		{"a compile error", verify.Problem{Tool: "build", File: "b.go", Message: "undefined: x"}, unvetted, false},
+	} {
+		if got := broughtToLight(p, m, c.pr, c.before); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
 }

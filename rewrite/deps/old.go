@@ -55,7 +55,8 @@ func OldModFile(ctx context.Context, run *gocmd.Runner, dir, scratch string) (st
 			replaced[grpcPath] = false
 		}
 	}
-	if !replaced[grpcPath] {
+	// Split etcd has no use for it, and old etcd beside that is but a package or two.
+	if !replaced[grpcPath] && required["go.etcd.io/etcd/client/v3"] == "" {
 		if err := f.AddReplace(grpcPath, "", grpcPath, grpc); err != nil {
 			return "", err
 		}
@@ -102,18 +103,37 @@ func OldModFile(ctx context.Context, run *gocmd.Runner, dir, scratch string) (st
 			return name, nil
 		}
 		// One module that cannot be had keeps the go command from reading any:
-		// without it, only its packages are missing.
+		// without it, only its packages are missing. One that others require
+		// gives way to an empty one.
 		m := cannotHaveRE.FindStringSubmatch(words(err))
-		if m == nil || !slices.ContainsFunc(f.Require, func(r *modfile.Require) bool { return r.Mod.Path == m[1] }) {
+		if m == nil || replaced[m[1]] {
 			return "", err
 		}
-		if err := f.DropRequire(m[1]); err != nil {
+		if slices.ContainsFunc(f.Require, func(r *modfile.Require) bool { return r.Mod.Path == m[1] }) {
+			err = f.DropRequire(m[1])
+		} else {
+			replaced[m[1]] = true
+			err = replaceByEmpty(f, m[1], filepath.Join(scratch, "standin"))
+		}
+		if err != nil {
 			return "", err
 		}
 	}
 }
 
-var cannotHaveRE = regexp.MustCompile(`(?m)^go: (\S+)@\S+: (?:reading |invalid version: |unrecognized import path |Get |module lookup disabled)`)
+var cannotHaveRE = regexp.MustCompile(`(?m)(?:^go: |^\t|requires\s+)(\S+)@[^\s:]+: (?:reading |invalid version: |unrecognized import path |Get |module lookup disabled)`)
+
+// replaceByEmpty puts a module without packages in the place of another.
+func replaceByEmpty(f *modfile.File, path, under string) error {
+	dir := filepath.Join(under, filepath.FromSlash(path))
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+modfile.AutoQuote(path)+"\n"), 0o666); err != nil {
+		return err
+	}
+	return f.AddReplace(path, "", dir, "")
+}
 
 // fixInvalid puts a resolvable version where a requirement names a release of
 // etcd as go.mod cannot: from 3.4 on its module path has no versions above 1,

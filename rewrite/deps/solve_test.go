@@ -134,7 +134,16 @@ go 1.13
 require (
 	github.com/coreos/etcd v3.3.13+incompatible
 	git.example.invalid/private v1.0.0
+	example.com/between v1.0.0
 )
+
+replace example.com/between => ./between
+-- between/go.mod --
+module example.com/between
+
+go 1.13
+
+require git.example.invalid/gone v1.0.0
 -- main.go --
 `+strings.ReplaceAll(legacyMain, "go.etcd.io/etcd/", "github.com/coreos/etcd/"))
 	name, err := OldModFile(context.Background(), m.req.Go, m.dir, m.req.Scratch)

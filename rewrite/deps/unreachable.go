@@ -2,6 +2,7 @@ package deps
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"go/parser"
@@ -402,7 +403,8 @@ func (s *solver) importFindings(u *Unsolved) (found bool) {
 				Rule: "gomod-missing-package", Severity: edit.Manual, Tier: edit.Syntax,
 				File:  filepath.ToSlash(rel),
 				Start: start.Offset, End: end.Offset, Line: start.Line, Col: start.Column, EndLine: end.Line,
-				Message: message, Advice: u.Next,
+				Message: cmp.Or(message, "no module that can be had from here has "+u.Package),
+				Advice:  cmp.Or(u.Next, "find out what took its place, or where it can be had"),
 			})
 		}
 		return nil

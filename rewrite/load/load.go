@@ -109,7 +109,7 @@ func Load(ctx context.Context, t *Tree, m *Module, opt Options) (*Result, error)
 	if m.Path != "" {
 		g, err := l.best(ctx, host)
 		if err != nil {
-			res.Problems = append(res.Problems, Problem{Message: err.Error()})
+			res.Problems = append(res.Problems, Problem{Line: 1, Col: 1, Message: "the packages cannot be listed: " + reason(err)})
 		}
 		if g != nil {
 			res.ModFile = g.modfile
@@ -188,6 +188,27 @@ func (l *loader) best(ctx context.Context, c Config) (*graph, error) {
 		return nil, errors.Join(err, oerr)
 	}
 	return og, nil
+}
+
+// reason takes what the go command said out of the error of a listing, in one
+// line: the first paragraph, without its progress.
+func reason(err error) string {
+	text := err.Error()
+	if _, said, ok := strings.Cut(text, "stderr: "); ok {
+		text = said
+	}
+	var words []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimPrefix(line, "go: ")
+		if strings.HasPrefix(line, "downloading ") || strings.HasPrefix(line, "finding ") {
+			continue
+		}
+		if strings.TrimSpace(line) == "" && len(words) > 0 {
+			break
+		}
+		words = append(words, strings.Fields(line)...)
+	}
+	return strings.Join(words, " ")
 }
 
 const listMode = packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedDeps |

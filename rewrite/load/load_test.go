@@ -339,3 +339,11 @@ var X = 1
 		t.Errorf("problems %+v, want where unparsable/a.go does not parse", res.Problems)
 	}
 }
+
+func TestReasonIsWhatTheGoCommandSaid(t *testing.T) {
+	err := errors.New("list the packages of /src: err: exit status 1: stderr: go: downloading a.example/a v1.0.0\n" +
+		"go: a.example/a@v1.0.0 requires\n\tb.example/b@v1.0.0: reading b.example/b: 403 Forbidden\n\nFor more information, see 'go help'.\n")
+	if got, want := reason(err), "a.example/a@v1.0.0 requires b.example/b@v1.0.0: reading b.example/b: 403 Forbidden"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -92,6 +92,9 @@ type Result struct {
 	// Broken are the packages that do not compile, themselves or because of a
 	// dependency, by import path.
 	Broken map[string]bool
+	// Unvetted says that go vet stopped before it looked at any package, such
+	// as for a line that go.sum lacks.
+	Unvetted bool
 }
 
 // Unloaded says that the module did not load at all: the go command named no
@@ -155,6 +158,9 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 			ps := parse(out, s[0])
 			if len(ps) == 0 {
 				ps = []Problem{{Tool: s[0], Message: strings.TrimSpace(out)}}
+			}
+			if s[0] == "vet" && slices.ContainsFunc(ps, func(p Problem) bool { return p.Package == "" }) {
+				res.Unvetted = true
 			}
 			found = append(found, ps...)
 		}
