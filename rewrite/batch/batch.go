@@ -237,8 +237,9 @@ type Row struct {
 	Findings []edit.Finding `json:"findings,omitempty"` // the first of them; Kinds counts all
 	Kinds    []Kind         `json:"kinds,omitempty"`
 
-	Patch     string        `json:"patch,omitempty"` // object in the store
-	Log       string        `json:"log,omitempty"`   // object in the store
+	Patch     string        `json:"patch,omitempty"`  // object in the store
+	Report    string        `json:"report,omitempty"` // object in the store: the whole run
+	Log       string        `json:"log,omitempty"`    // object in the store
 	Delivered *Delivered    `json:"delivered,omitempty"`
 	Survey    *Survey       `json:"survey,omitempty"`
 	Attempts  int           `json:"attempts"`
@@ -271,7 +272,7 @@ type Delivered struct {
 	Output string `json:"output,omitempty"` // last lines of the command or the push
 }
 
-// maxFindings bounds the findings in a row; the log of the plan has all.
+// maxFindings bounds the findings in a row; the report of the plan has all.
 const maxFindings = 100
 
 // rowOf makes a row of a plan.

@@ -35,6 +35,7 @@ const (
 // Files that a child leaves in the folder out.
 const (
 	fileResult = "result.json"
+	fileReport = "report.json"
 	filePatch  = "patch"
 	fileSeries = "series.json"
 	fileLog    = "log"
@@ -185,10 +186,13 @@ func slim(r *report.Run) *report.Run {
 }
 
 func writePlan(p *rewrite.Plan, dir, root string, j *Job) error {
+	out := filepath.Join(dir, "out")
+	if err := writeReport(filepath.Join(out, fileReport), &p.Run); err != nil {
+		return err
+	}
 	if len(p.Writes) == 0 {
 		return nil
 	}
-	out := filepath.Join(dir, "out")
 	diff, err := p.Diff()
 	if err != nil {
 		return err
@@ -219,6 +223,19 @@ func writePlan(p *rewrite.Plan, dir, root string, j *Job) error {
 		return p.Apply(j.Delivery.Unproved)
 	}
 	return nil
+}
+
+// writeReport writes what "etcdshift check --format json" prints.
+func writeReport(name string, r *report.Run) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := report.JSON(f, r); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
 }
 
 // maxLog bounds what is kept of a child's output.

@@ -341,10 +341,10 @@ func (r *Row) Left() bool {
 	return true
 }
 
-// MergeFiles copies the patches, bundles and logs of parts into one folder, so
+// MergeFiles copies the patches, reports, bundles and logs of parts into one folder, so
 // that the links of a report over all of them lead somewhere.
 func MergeFiles(out string, parts []string) error {
-	for _, f := range []string{patchFolder, bundleFolder, logFolder} {
+	for _, f := range []string{patchFolder, reportFolder, bundleFolder, logFolder} {
 		if err := os.MkdirAll(filepath.Join(out, f), 0o755); err != nil {
 			return err
 		}

@@ -271,6 +271,7 @@ func (s *Store) save(ctx context.Context, object, file string) error {
 // Folders of an export.
 const (
 	patchFolder  = "patches"
+	reportFolder = "reports"
 	bundleFolder = "bundles"
 	logFolder    = "logs"
 )
@@ -278,7 +279,7 @@ const (
 // Export writes patches, bundles, logs and every view of the rows to a
 // folder.
 func (s *Store) Export(ctx context.Context, dir string, rows []*Row) error {
-	for _, f := range []string{patchFolder, bundleFolder, logFolder} {
+	for _, f := range []string{patchFolder, reportFolder, bundleFolder, logFolder} {
 		if err := os.MkdirAll(filepath.Join(dir, f), 0o755); err != nil {
 			return err
 		}
@@ -287,6 +288,9 @@ func (s *Store) Export(ctx context.Context, dir string, rows []*Row) error {
 		files := map[string]string{}
 		if r.Patch != "" {
 			files[r.patchFile()] = r.Patch
+		}
+		if r.Report != "" {
+			files[reportFolder+"/"+r.Name+".json"] = r.Report
 		}
 		if r.Log != "" {
 			files[logFolder+"/"+r.Name+".txt"] = r.Log

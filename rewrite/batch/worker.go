@@ -281,6 +281,9 @@ func (w *Worker) plan(ctx context.Context, j *Job, dir string) (row *Row, fresh 
 	if row.Patch, err = put(filePatch, "patch/"+j.Plan); err != nil {
 		return nil, false, err
 	}
+	if row.Report, err = put(fileReport, "report/"+j.Plan); err != nil {
+		return nil, false, err
+	}
 	if _, err = put(fileSeries, "series/"+j.Plan); err != nil {
 		return nil, false, err
 	}
