@@ -1,221 +1,122 @@
 // Fieldtest migrates real repositories from local clones and writes what
-// happened as a Markdown table: docs/field-results.md is made by it.
+// happened as a Markdown page: docs/field-results.md is made by it.
 //
-//	go run ./cmd/fieldtest -corpus corpus.json -clones DIR [-only REGEXP] > docs/field-results.md
+//	go run ./cmd/fieldtest -corpus corpus.json -clones DIR -state DIR -o docs/field-results.md
 //
-// The corpus is a JSON list of objects with "repo" (owner/name) and
-// "pre_commit". A clone is looked for as DIR/owner+name/repo, DIR/owner+name
-// and DIR/owner/name. Each repository is checked out into a temporary folder
-// for each target, migrated, and migrated again.
+// The corpus is a JSON list of objects with "repo" (owner/name), "pre_commit"
+// and, where the authors migrated by themselves, "human_migration_commit". A
+// clone is looked for as DIR/owner+name/repo, DIR/owner+name and
+// DIR/owner/name.
+//
+// For each target, "etcdshift batch run" plans all repositories; each patch is
+// applied to a checkout, which is then built, vetted and planned once more.
+// The tree as it was and what the plain recipe makes of it (recipe.go) are
+// built and vetted, too, and the authors' own migration is compared
+// (compare.go). Every child has the short environment that a batch gives to
+// its own, and the Go at hand; C code is compiled, as it would be at home.
+//
+// Results are kept in the state folder with what they depend on, and only what
+// is due is done; -only chooses the repositories to look after, and -render
+// writes the page from what is there.
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
-	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
-	"runtime"
-	"slices"
 	"strings"
-	"time"
+	"syscall"
 
-	"github.com/etcdshift/etcdshift/rewrite"
-	"github.com/etcdshift/etcdshift/rewrite/edit"
-	"github.com/etcdshift/etcdshift/rewrite/report"
-	"github.com/etcdshift/etcdshift/rewrite/verify"
+	"github.com/etcdshift/etcdshift/rewrite/batch"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
-type repository struct {
-	Repo   string `json:"repo"`
-	Commit string `json:"pre_commit"`
-}
-
-// row is one migration.
-type row struct {
-	repo    string
-	commit  string
-	line    atlas.Line
-	plan    *rewrite.Plan
-	err     error
-	again   string // what a second run did
-	seconds float64
-}
-
 func main() {
-	corpus := flag.String("corpus", "", "JSON list of repositories")
-	clones := flag.String("clones", "", "folder with a clone of each")
-	only := flag.String("only", "", "regular expression that names the repositories to take")
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var o options
+	flag.StringVar(&o.corpus, "corpus", "", "JSON list of repositories")
+	flag.StringVar(&o.clones, "clones", "", "folder with a clone of each")
+	flag.StringVar(&o.state, "state", "fieldtest-state", "folder for results")
+	flag.StringVar(&o.out, "o", "docs/field-results.md", "page to write")
+	flag.StringVar(&o.only, "only", "", "regular expression that names the repositories to look after")
+	flag.BoolVar(&o.render, "render", false, "only write the page")
+	flag.IntVar(&o.jobs, "jobs", 1, "repositories to plan at a time; more than one makes the seconds mean less")
 	targets := flag.String("targets", "3.5,3.6,3.7", "lines to migrate to")
 	flag.Parse()
-	if err := run(context.Background(), *corpus, *clones, *only, strings.Split(*targets, ",")); err != nil {
+	for t := range strings.SplitSeq(*targets, ",") {
+		o.targets = append(o.targets, atlas.Line(t))
+	}
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "fieldtest:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, corpus, clones, only string, targets []string) error {
-	data, err := os.ReadFile(corpus)
+type options struct {
+	corpus, clones, state, out, only string
+	targets                          []atlas.Line
+	jobs                             int
+	render                           bool
+}
+
+func run(ctx context.Context, o options) error {
+	repos, err := readCorpus(o.corpus)
 	if err != nil {
 		return err
 	}
-	var repos []repository
-	if err := json.Unmarshal(data, &repos); err != nil {
-		return fmt.Errorf("%s: %w", corpus, err)
-	}
-	match, err := regexp.Compile(only)
+	dir, err := filepath.Abs(o.state)
 	if err != nil {
 		return err
 	}
-	var rows []row
-	for _, r := range repos {
-		if !match.MatchString(r.Repo) {
-			continue
+	s := state(dir)
+	if !o.render {
+		only, err := regexp.Compile(o.only)
+		if err != nil {
+			return err
 		}
-		for _, t := range targets {
-			w := migrate(ctx, clones, r, atlas.Line(t))
-			fmt.Fprintf(os.Stderr, "%s %s: %s (%.0f s)\n", r.Repo, t, w.status(), w.seconds)
-			rows = append(rows, w)
+		f := &field{state: s, clones: o.clones, targets: o.targets, jobs: o.jobs}
+		for _, r := range repos {
+			if only.MatchString(r.Repo) {
+				f.repos = append(f.repos, r)
+			}
+		}
+		if f.tool, err = buildTool(ctx, s); err != nil {
+			return err
+		}
+		if err := isolate(ctx); err != nil {
+			return err
+		}
+		if err := f.run(ctx); err != nil {
+			return err
 		}
 	}
-	write(rows)
+	page, err := readPage(s, repos, o.targets)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.out, []byte(page.markdown()), 0o644)
+}
+
+// isolate gives this process, and so everything that it starts, the
+// environment of a batch's children.
+func isolate(ctx context.Context) error {
+	env, err := batch.Environ(ctx)
+	if err != nil {
+		return err
+	}
+	tmp := os.Getenv("TMPDIR")
+	os.Clearenv()
+	for _, kv := range append(env, "GOTOOLCHAIN=local", "TMPDIR="+tmp) {
+		if k, v, _ := strings.Cut(kv, "="); v != "" {
+			if err := os.Setenv(k, v); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
-}
-
-// clone finds the clone of a repository.
-func clone(clones, repo string) (string, error) {
-	flat := strings.ReplaceAll(repo, "/", "+")
-	for _, p := range []string{filepath.Join(clones, flat, "repo", ".git"), filepath.Join(clones, flat, "repo"), filepath.Join(clones, flat), filepath.Join(clones, filepath.FromSlash(repo))} {
-		if _, err := os.Stat(p); err == nil {
-			return p, nil
-		}
-	}
-	return "", fmt.Errorf("no clone of %s below %s", repo, clones)
-}
-
-func migrate(ctx context.Context, clones string, r repository, line atlas.Line) (w row) {
-	w = row{repo: r.Repo, commit: r.Commit, line: line}
-	src, err := clone(clones, r.Repo)
-	if err != nil {
-		w.err = err
-		return w
-	}
-	dir, err := os.MkdirTemp("", "field-")
-	if err != nil {
-		w.err = err
-		return w
-	}
-	defer os.RemoveAll(dir)
-	for _, args := range [][]string{
-		{"clone", "-q", "--no-checkout", src, dir},
-		{"-C", dir, "-c", "advice.detachedHead=false", "checkout", "-q", r.Commit},
-	} {
-		if out, err := exec.CommandContext(ctx, "git", args...).CombinedOutput(); err != nil {
-			w.err = fmt.Errorf("git %s: %s", args[0], strings.TrimSpace(string(out)))
-			return w
-		}
-	}
-	opt := rewrite.Options{Dir: dir, Target: string(line), Verify: verify.Vet}
-	begin := time.Now()
-	w.plan, w.err = rewrite.Make(ctx, opt)
-	w.seconds = time.Since(begin).Seconds()
-	if w.err != nil {
-		return w
-	}
-	if err := w.plan.Apply(false); err != nil {
-		w.again = "not applied"
-		return w
-	}
-	again, err := rewrite.Make(ctx, opt)
-	switch {
-	case err != nil:
-		w.again = err.Error()
-	case len(again.Writes) > 0:
-		w.again = fmt.Sprintf("changes %d files", len(again.Writes))
-	default:
-		w.again = "changes nothing"
-	}
-	return w
-}
-
-func (w row) status() string {
-	if w.err != nil {
-		first, _, _ := strings.Cut(w.err.Error(), "\n")
-		return "error: " + first
-	}
-	return string(w.plan.Status)
-}
-
-func write(rows []row) {
-	fmt.Printf(`# Field results
-
-Made by cmd/fieldtest with %s on %s/%s, %d processors. Each row is one
-migration of a public repository at the commit before its authors migrated;
-no hand edits. "Before" and "after" count what go build and go vet complain of
-(a module that does not resolve counts as one); "new" are those of after that
-are not due to the code as it was.
-
-| repository | target | status | before | after | new | edits | for a person | second run | seconds |
-|---|---|---|---|---|---|---|---|---|---|
-`, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	for _, w := range rows {
-		if w.plan == nil {
-			fmt.Printf("| %s | %s | %s | | | | | | | %.0f |\n", w.repo, w.line, w.status(), w.seconds)
-			continue
-		}
-		var before, after, fresh int
-		for _, m := range w.plan.Modules {
-			before += len(m.Proof.Before)
-			after += len(m.Proof.Known) + len(m.Proof.New)
-			fresh += len(m.Proof.New)
-		}
-		beforeText := fmt.Sprint(before)
-		if w.plan.Status == report.Proved && after == 0 {
-			beforeText = "not looked at"
-		}
-		edits := 0
-		for _, c := range w.plan.Changes {
-			edits += len(c.Edits)
-		}
-		fmt.Printf("| %s | %s | %s | %s | %d | %d | %d in %d files | %d | %s | %.0f |\n",
-			w.repo, cmp.Or(w.plan.Release, string(w.line)), w.status(), beforeText, after, fresh, edits, len(w.plan.Files), w.plan.Left(), w.again, w.seconds)
-	}
-	for _, w := range rows {
-		fmt.Printf("\n## %s at %.10s to %s\n\n", w.repo, w.commit, w.line)
-		if w.err != nil {
-			fmt.Printf("```\n%s\n```\n", w.err)
-			continue
-		}
-		details(w.plan)
-	}
-}
-
-// details lists edits by rule, and what is left.
-func details(p *rewrite.Plan) {
-	byRule := map[string]int{}
-	for _, c := range p.Changes {
-		byRule[c.Rule] += len(c.Edits)
-	}
-	var parts []string
-	for _, id := range slices.Sorted(maps.Keys(byRule)) {
-		parts = append(parts, fmt.Sprintf("%s %d", id, byRule[id]))
-	}
-	fmt.Printf("Edits by rule: %s.\n", cmp.Or(strings.Join(parts, ", "), "none"))
-	for _, m := range p.Modules {
-		if m.Error != "" {
-			fmt.Printf("\n```\n%s\n```\n", m.Error)
-		}
-	}
-	for _, f := range p.Findings {
-		if f.Severity == edit.Note {
-			continue
-		}
-		fmt.Printf("- %s: `%s:%d`: %s (%s)\n", f.Severity, f.File, f.Line, strings.ReplaceAll(f.Message, "\n", " "), f.Rule)
-	}
 }
