@@ -158,7 +158,7 @@ func modLines(root, name string) map[string]string {
 	if err != nil {
 		return out
 	}
-	f, err := modfile.ParseLax(name, data, nil)
+	f, err := modfile.Parse(name, data, nil)
 	if err != nil {
 		return out
 	}

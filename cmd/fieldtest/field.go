@@ -38,7 +38,7 @@ type planResult struct {
 // Versions of what is done here: a result of another one is made again.
 const (
 	beforeVersion = "1"
-	recipeVersion = "1"
+	recipeVersion = "2"
 	planVersion   = "1"
 )
 

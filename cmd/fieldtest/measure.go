@@ -16,7 +16,7 @@ import (
 	"github.com/etcdshift/etcdshift/rewrite/verify"
 )
 
-var etcdPath = regexp.MustCompile(`\b(github\.com/coreos|go\.etcd\.io)/(etcd|raft)\b`)
+var etcdPath = regexp.MustCompile(`\b(github\.com/(coreos|etcd-io)|go\.etcd\.io)/(etcd|raft)\b`)
 
 // modules lists the folders of a tree with a go.mod that have to do with etcd:
 // it, or a Go file of theirs, names a path of etcd.

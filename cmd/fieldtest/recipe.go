@@ -42,7 +42,8 @@ func recipePaths(line atlas.Line) map[string]string {
 		"mvcc":                          "go.etcd.io/etcd/server/v3/mvcc",
 		"wal":                           "go.etcd.io/etcd/server/v3/wal",
 		"lease":                         "go.etcd.io/etcd/server/v3/lease",
-		"proxy":                         "go.etcd.io/etcd/server/v3/proxy",
+		"proxy/grpcproxy":               "go.etcd.io/etcd/server/v3/proxy/grpcproxy",
+		"proxy/tcpproxy":                "go.etcd.io/etcd/server/v3/proxy/tcpproxy",
 		"auth":                          "go.etcd.io/etcd/server/v3/auth",
 		"raft":                          "go.etcd.io/etcd/raft/v3",
 		"integration":                   "go.etcd.io/etcd/tests/v3/integration",
@@ -59,12 +60,15 @@ func recipePaths(line atlas.Line) map[string]string {
 	return t
 }
 
-var quotedOld = regexp.MustCompile(`"(?:github\.com/coreos/etcd|go\.etcd\.io/etcd/v3|go\.etcd\.io/etcd)/([^"\s]+)"`)
+var quotedOld = regexp.MustCompile(`"(?:github\.com/(?:coreos|etcd-io)/etcd|go\.etcd\.io/etcd/v3|go\.etcd\.io/etcd)/([^"\s]+)"`)
 
 // replacePaths is the script of the recipe.
 func replacePaths(src []byte, line atlas.Line) []byte {
 	table := recipePaths(line)
 	return quotedOld.ReplaceAllFunc(src, func(q []byte) []byte {
+		if _, layout, _ := atlas.Canonical(strings.Trim(string(q), `"`)); layout == atlas.LayoutSplit {
+			return q // moved already
+		}
 		below := string(quotedOld.FindSubmatch(q)[1])
 		for dir := below; dir != "."; dir = path.Dir(dir) {
 			if to, ok := table[dir]; ok {
@@ -152,7 +156,7 @@ func recipeSteps(dir, release string) ([][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := modfile.ParseLax("go.mod", data, nil)
+	f, err := modfile.Parse("go.mod", data, nil)
 	if err != nil {
 		return nil, err
 	}

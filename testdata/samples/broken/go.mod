@@ -1,0 +1,5 @@
+module example.com/broken
+
+go 1.13
+
+require github.com/coreos/etcd v3.3.13+incompatible

@@ -1,0 +1,3 @@
+package snippet
+
+import _ "github.com/coreos/etcd/clientv3"
