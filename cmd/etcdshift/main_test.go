@@ -17,9 +17,16 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"etcdshift": main})
 }
 
+// samples is the folder of the sample repositories, one for each layout.
+var samples string
+
 // TestScripts runs the command line as users do, with the real go command,
 // real modules and real git.
 func TestScripts(t *testing.T) {
+	var err error
+	if samples, err = filepath.Abs("../../testdata/samples"); err != nil {
+		t.Fatal(err)
+	}
 	goEnv := map[string]string{}
 	for _, k := range []string{"GOMODCACHE", "GOCACHE", "GOPROXY", "GOSUMDB", "GOTOOLCHAIN", "GONOSUMDB", "GOPRIVATE"} {
 		out, err := exec.CommandContext(context.Background(), "go", "env", k).Output()
@@ -49,8 +56,28 @@ func TestScripts(t *testing.T) {
 			e.Setenv("BIN", filepath.Dir(bin)) // a PATH with etcdshift and nothing else
 			return os.WriteFile(home+"/.gitconfig", []byte("[user]\n\tname = t\n\temail = t@example.com\n[core]\n\tautocrlf = false\n"), 0o644)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "sample": sample},
 	})
+}
+
+// sample NAME DATE copies a sample repository into the folder of the script and
+// commits it on a day.
+func sample(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sample NAME DATE")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.CopyFS(dir, os.DirFS(filepath.Join(samples, args[0]))))
+	date := args[1] + "T12:00:00Z"
+	for _, a := range [][]string{
+		{"init", "-q"}, {"add", "-A", "-f"}, {"-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", args[0], "--date", date},
+	} {
+		cmd := exec.CommandContext(context.Background(), "git", append([]string{"-C", dir}, a...)...)
+		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "GIT_CONFIG_NOSYSTEM=1", "GIT_COMMITTER_DATE="+date)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			ts.Fatalf("git %s: %v: %s", a[0], err, out)
+		}
+	}
 }
 
 // status N command args runs a command that must exit with status N.

@@ -51,19 +51,20 @@ func (f *field) run(ctx context.Context) error {
 		}
 		clones[r.Repo] = c
 	}
+	// What does not depend on etcdshift first: it is done once.
 	for _, r := range f.repos {
 		if err := f.before(ctx, clones[r.Repo], r); err != nil {
 			return err
+		}
+		for _, t := range f.targets {
+			if err := f.recipe(ctx, clones[r.Repo], r, t); err != nil {
+				return err
+			}
 		}
 	}
 	for _, t := range f.targets {
 		if err := f.plans(ctx, clones, t); err != nil {
 			return err
-		}
-		for _, r := range f.repos {
-			if err := f.recipe(ctx, clones[r.Repo], r, t); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -32,8 +32,8 @@ func (p *page) markdown() string {
 func (p *page) head(b *strings.Builder) {
 	fmt.Fprintf(b, `# Field results
 
-Public repositories (%d), each at the commit before its authors migrated, planned with `+"`etcdshift batch run`"+` for each target and
-nothing done by hand. Made with %s, by
+%d public repositories, each at the commit before its authors migrated, planned with `+"`etcdshift batch run`"+` for each
+target and nothing done by hand. Made with %s, by
 
     go run ./cmd/fieldtest -corpus corpus.json -clones DIR
 

@@ -72,7 +72,9 @@ func readPage(s state, repos []repository, targets []atlas.Line) (*page, error) 
 			seen[w.plan.Revision]++
 			res.rows = append(res.rows, w)
 		}
-		p.repos = append(p.repos, res)
+		if len(res.rows) > 0 {
+			p.repos = append(p.repos, res)
+		}
 	}
 	for rev := range seen {
 		p.revisions = append(p.revisions, rev)
