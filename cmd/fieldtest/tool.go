@@ -80,7 +80,9 @@ func (t tool) batchRun(ctx context.Context, s state, name, target string, jobs i
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, t.exe, "batch", "run", "--state", filepath.Join(dir, "state"), "--out", out,
-		"--target", target, "--cgo", "--jobs", strconv.Itoa(jobs), listFile)
+		"--target", target, "--cgo", "--jobs", strconv.Itoa(jobs),
+		"--max-time", "6h", // what else this machine has to do is no result
+		listFile)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it puts its children down
 	cmd.Stderr = progress
 	err = cmd.Run()
