@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"strconv"
 	"strings"
 
 	"golang.org/x/tools/go/ast/inspector"
@@ -19,11 +20,13 @@ import (
 // constructors, which became one with it. BeforeTestExternal runs
 // before it, once in each test: without it, the cluster fails the test. It is
 // the variant for code outside etcd, which neither skips short tests nor looks
-// for leaks. From 3.6 on the cluster is made by NewCluster, and the fields of
-// its configuration that only switched on what is always on now are dropped.
+// for leaks. Where nil stands for the test, as for a cluster that a package's
+// tests share, etcd's own stand-in for a test takes its place. From 3.6 on the
+// cluster is made by NewCluster, and the fields of its configuration that only
+// switched on what is always on now are dropped.
 //
-// Not matched: clusters without a test, at package level or in TestMain, and
-// helpers that a test calls twice; they become findings.
+// Not matched: clusters without a test at package level, and helpers that a
+// test calls twice; they become findings.
 var integrationCluster = &Rule{
 	ID:    "integration-cluster",
 	Title: "prepare tests for integration clusters",
@@ -74,11 +77,11 @@ func TestGet(t *testing.T) {
 
 func runIntegrationCluster(p *Pass) {
 	const pkg = "integration"
-	prepared := map[ast.Node]bool{} // functions that call BeforeTest, or will
+	prepared := map[ast.Node]string{} // functions that call BeforeTest, or will → the test; "" if unknown
 	for _, name := range []string{"BeforeTest", "BeforeTestExternal"} {
 		for _, r := range p.Refs(pkg, name) {
 			if fn := enclosingFunction(r.Cursor); fn != nil {
-				prepared[fn] = true
+				prepared[fn] = ""
 			}
 		}
 	}
@@ -113,7 +116,7 @@ func enclosingFunction(c inspector.Cursor) ast.Node {
 	return nil
 }
 
-func (p *Pass) prepareTest(r Ref, prepared map[ast.Node]bool) {
+func (p *Pass) prepareTest(r Ref, prepared map[ast.Node]string) {
 	f, call := r.File, r.Call()
 	rename := func(c Change) {
 		if p.Target.Line != atlas.Line35 && r.Ident.Name != "NewCluster" {
@@ -124,15 +127,11 @@ func (p *Pass) prepareTest(r Ref, prepared map[ast.Node]bool) {
 	stmt, _, inFunc := StatementOf(at)
 	test := ""
 	if call != nil && len(call.Args) == 2 {
-		if id, ok := call.Args[0].(*ast.Ident); ok && id.Name != "nil" {
+		if id, ok := call.Args[0].(*ast.Ident); ok {
 			test = id.Name
 		} else if sel, ok := call.Args[0].(*ast.SelectorExpr); ok && Simple(sel) {
 			test = f.Text(sel)
 		}
-	}
-	newCluster := "integration.NewCluster"
-	if p.Target.Line == atlas.Line35 {
-		newCluster = "integration.NewClusterV3"
 	}
 	if !inFunc || test == "" {
 		if p.Target.Line != atlas.Line35 {
@@ -140,43 +139,89 @@ func (p *Pass) prepareTest(r Ref, prepared map[ast.Node]bool) {
 			rename(c)
 		}
 		p.Report(f, r.Ident, edit.Manual, "a cluster without a test fails from etcd 3.5 on",
-			"make it in a test, after `integration.BeforeTestExternal(t)`; or for a cluster that several tests share, in TestMain: `tb, done := testutil.NewTestingTBProthesis(\"name\")`, `defer done()`, `integration.BeforeTestExternal(tb)`, `"+newCluster+"(tb, cfg)` (testutil of go.etcd.io/etcd/client/pkg/v3)")
+			"make it in a test, after `integration.BeforeTestExternal(t)`; or in TestMain, where a test can be stood in for: `tb, done := testutil.NewTestingTBProthesis(\"name\")`, `integration.BeforeTestExternal(tb)`, make the cluster with tb, and `done()` after m.Run() (testutil of "+testutilPath+")")
 		return
 	}
 	c := p.Change(r.Tier, "integration clusters need a prepared test")
 	rename(c)
-	outermost := true
 	for fn := range at.Enclosing((*ast.FuncDecl)(nil), (*ast.FuncLit)(nil)) {
-		if prepared[fn.Node()] {
-			outermost = false
+		if tb, ok := prepared[fn.Node()]; ok {
+			if test == "nil" && tb != "" {
+				c.ReplaceNode(f, call.Args[0], tb)
+			}
+			return
 		}
 	}
-	if !outermost {
-		return
-	}
 	fn := enclosingFunction(at)
-	prepared[fn] = true
 	before := stmt
 	// Statements inside the function may nest: the call stands before the one
 	// of the function's own list, so that a loop prepares once.
-	if body := bodyOf(fn); body != nil {
-		for _, s := range body.List {
-			if s.Pos() <= stmt.Pos() && stmt.End() <= s.End() {
-				before = s
+	body := bodyOf(fn)
+	for _, s := range body.List {
+		if s.Pos() <= stmt.Pos() && stmt.End() <= s.End() {
+			before = s
+		}
+	}
+	var stand string
+	if test == "nil" {
+		test, stand = p.standInTest(c, r, body)
+		c.ReplaceNode(f, call.Args[0], test)
+	} else if !usableAt(p, call.Args[0], before) {
+		before = stmt
+	}
+	prepared[fn] = test
+	q := strings.TrimSuffix(f.Text(mustExpr(r)), r.Ident.Name)
+	c.Insert(f, before.Pos(), f.indented(stand+q+"BeforeTestExternal("+test+")\n", f.Indent(before.Pos())))
+	p.reviewHelper(r, fn)
+}
+
+// testutilPath is etcd's testutil for code outside etcd.
+const testutilPath = "go.etcd.io/etcd/client/pkg/v3/testutil"
+
+// standInTest writes the statements that make a stand-in for a test, for a
+// cluster that had none, and ends it after the last cluster of the function
+// ends. Where the cluster outlives the function, so does the stand-in.
+func (p *Pass) standInTest(c Change, r Ref, body *ast.BlockStmt) (test, text string) {
+	f := r.File
+	test = f.Free("tb", "testTB", "standInTB")
+	done := f.Free("done", "endTB", "cleanUpTB")
+	ends := ""
+	var last *ast.ExprStmt
+	for _, s := range body.List {
+		switch s := s.(type) {
+		case *ast.DeferStmt:
+			if p.terminates(f, s.Call) && ends == "" {
+				ends = "defer " + done + "()\n"
+			}
+		case *ast.ExprStmt:
+			if call, ok := s.X.(*ast.CallExpr); ok && p.terminates(f, call) {
+				last = s
 			}
 		}
 	}
-	if !usableAt(p, call.Args[0], before) {
-		before = stmt
+	advice := "tests that open files by relative names need absolute ones, or clusters of their own"
+	switch {
+	case last != nil:
+		ends = ""
+		c.Insert(f, last.End(), f.NL()+f.Indent(last.Pos())+done+"()")
+	case ends == "":
+		done = "_"
+		advice += "; the second result of NewTestingTBProthesis is a function that ends it: call it after m.Run(), or the directory stays behind"
 	}
-	q := strings.TrimSuffix(f.Text(mustExpr(r)), r.Ident.Name)
-	c.Insert(f, before.Pos(), q+"BeforeTestExternal("+test+")"+f.NL()+f.Indent(before.Pos()))
-	p.reviewHelper(r, fn)
+	p.Report(f, r.Ident, edit.Review, "the cluster of several tests changes the working directory of the test binary from etcd 3.5 on", advice)
+	return test, test + ", " + done + " := " + c.Qualified(f, testutilPath, "NewTestingTBProthesis") + "(" + strconv.Quote(f.AST.Name.Name) + ")\n" + ends
+}
+
+// terminates says whether a call ends a cluster that has no test.
+func (p *Pass) terminates(f *File, call *ast.CallExpr) bool {
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && sel.Sel.Name == "Terminate" && len(call.Args) == 1 && f.Text(call.Args[0]) == "nil" &&
+		(p.Info == nil || IsType(p.TypeOf(sel.X), "integration", "ClusterV3") || IsType(p.TypeOf(sel.X), "integration", "cluster"))
 }
 
 // launchedCluster follows the clusters of the v2 API: from 3.6 there is one
 // kind of cluster, and it is launched when it is made.
-func (p *Pass) launchedCluster(h Hit, prepared map[ast.Node]bool) {
+func (p *Pass) launchedCluster(h Hit, prepared map[ast.Node]string) {
 	f, call := h.File, h.Call()
 	if call == nil || len(call.Args) != 2 {
 		p.reportBroken(h)
@@ -220,7 +265,7 @@ func (p *Pass) launchedCluster(h Hit, prepared map[ast.Node]bool) {
 
 // sizedCluster writes the configuration that NewCluster takes from 3.6 on
 // instead of a size.
-func (p *Pass) sizedCluster(r Ref, prepared map[ast.Node]bool) {
+func (p *Pass) sizedCluster(r Ref, prepared map[ast.Node]string) {
 	call := r.Call()
 	if call == nil || len(call.Args) != 2 {
 		return
