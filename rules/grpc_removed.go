@@ -119,7 +119,7 @@ func runGRPCRemoved(p *Pass) {
 	}
 	for _, f := range p.Files {
 		for _, i := range f.imps {
-			if s := atlas.GRPCOf(i.path, ""); s != nil && p.gone(s) && !(s.Package == grpcPath+"/naming" && f.usesNaming()) {
+			if s := atlas.GRPCOf(i.path, ""); s != nil && p.gone(s) && !(s.Package == namingPath && (f.usesNaming() || p.followsNaming())) {
 				p.Report(f, i.spec, edit.Manual, "package "+i.path+" is gone since gRPC "+release(s.Removed), advice(s))
 			}
 		}
@@ -170,7 +170,7 @@ func (p *Pass) removedSymbol(pkg, name string) {
 		}
 	}
 	for _, r := range p.Refs(pkg, name) {
-		if pkg == grpcPath+"/naming" && r.File.usesNaming() {
+		if pkg == namingPath && (r.File.usesNaming() || p.followsNaming()) {
 			continue
 		}
 		p.Report(r.File, r.Ident, edit.Manual, strings.TrimPrefix(strings.TrimPrefix(pkg, "google.golang.org/"), "grpc/")+"."+name+" is gone since gRPC "+release(s.Removed), advice(s))

@@ -34,10 +34,13 @@ const balancerAdvice = "`rb, err := resolver.NewBuilder(cli)` (package " + resol
 // Matched: Update with a naming.Update literal whose Op is a constant;
 // RoundRobin whose balancer goes into WithBalancer, there or by way of a
 // variable of the function, in the options of a Dial, an append or a slice.
+// Where a package has nothing else of grpc/naming, its updates become those of
+// endpoints wherever they are, and Resolve a function of its own that returns
+// a watcher with the methods of old.
 //
-// Not matched: Resolve and the watchers that it returns, updates that are
-// built elsewhere, and options that leave the function; these become findings
-// with the code to write.
+// Not matched: options that leave the function, and watchers and updates built
+// elsewhere in a package with resolvers of its own, or that writes updates as
+// JSON; these become findings with the code to write.
 var namingResolver = &Rule{
 	ID:    "naming-resolver",
 	Title: "replace GRPCResolver by endpoint managers and resolver builders",
@@ -90,7 +93,7 @@ func dial(cli *clientv3.Client) (*grpc.ClientConn, error) {
 	return grpc.Dial("etcd:///my-service", grpc.WithResolvers(b), grpc.WithDefaultServiceConfig(` + roundRobinJSON + `), grpc.WithBlock())
 }
 `,
-	Why:    "grpc/naming and grpc.RoundRobin are gone since gRPC 1.30, and GRPCResolver with them. The new resolver watches the same keys. The target of the Dial gets the scheme etcd:///, which picks the resolver.",
+	Why:    "grpc/naming and grpc.RoundRobin are gone since gRPC 1.30, and GRPCResolver with them. The new resolver watches the same keys. A watcher reads what there is when it is made, no longer at its first Next. The target of the Dial gets the scheme etcd:///, which picks the resolver.",
 	Since:  "v3.4.28",
 	Safety: Same,
 	Refs: []string{
@@ -135,12 +138,17 @@ func runNamingResolver(p *Pass) {
 			c.Replace(r.File, sel.X.End(), sel.End(), "")
 		}
 	}
+	taken := map[*ast.CompositeLit]bool{}
 	for _, r := range p.Refs(pkg, "GRPCResolver.Update") {
-		p.namingUpdate(r, clients)
+		if lit := p.namingUpdate(r, clients); lit != nil {
+			taken[lit] = true
+		}
 	}
 	for _, r := range p.Refs(pkg, "GRPCResolver.Resolve") {
-		p.Report(r.File, r.Ident, edit.Manual, "GRPCResolver.Resolve and the watcher that it returns are gone",
-			"watch the endpoints instead: `em, err := endpoints.NewManager(cli, target)`, `wch, err := em.NewWatchChannel(ctx)`, then `for ups := range wch { for _, u := range ups { … u.Op, u.Endpoint.Addr … } }` (package "+endpointsPath+")")
+		p.namingResolve(r, clients)
+	}
+	if p.followsNaming() {
+		p.followNaming(taken)
 	}
 }
 
@@ -174,8 +182,9 @@ func (m clientsOf) declare(p *Pass, f *File, c inspector.Cursor, names ...string
 	return name
 }
 
-// namingVariable removes r := &naming.GRPCResolver{Client: cli} where cli can
-// stand for r: r is only used as resolver, and neither is assigned again.
+// namingVariable removes r := &naming.GRPCResolver{Client: cli}, or the value,
+// where cli can stand for r: r is only used as resolver, and neither is
+// assigned again.
 func (p *Pass) namingVariable(r Ref, clients clientsOf) bool {
 	f := r.File
 	e, c := r.Expr()
@@ -184,6 +193,9 @@ func (p *Pass) namingVariable(r Ref, clients clientsOf) bool {
 		return false
 	}
 	ptr := c.Parent().Parent()
+	if _, ok := ptr.Node().(*ast.UnaryExpr); !ok {
+		ptr = c.Parent() // a value, whose methods are those of its address
+	}
 	client, ok := clientIn(asExpr(ptr.Node())).(*ast.Ident)
 	if !ok {
 		return false
@@ -207,7 +219,7 @@ func (p *Pass) namingVariable(r Ref, clients clientsOf) bool {
 	for use := range p.usesOf(obj) {
 		switch n := use.Parent().Node().(type) {
 		case *ast.SelectorExpr:
-			if n.Sel.Name != "Update" && n.Sel.Name != "Client" {
+			if n.Sel.Name != "Update" && n.Sel.Name != "Client" && (n.Sel.Name != "Resolve" || !p.followsNaming()) {
 				return false
 			}
 		case *ast.CallExpr:
@@ -280,38 +292,74 @@ func (p *Pass) namingType(r Ref) {
 		"keep the *clientv3.Client in its place; register with `endpoints.NewManager(cli, target)` and AddEndpoint (package "+endpointsPath+"), dial with `resolver.NewBuilder(cli)` (package "+resolverPath+")")
 }
 
-// namingUpdate turns a call of Update into one of an endpoint manager.
-func (p *Pass) namingUpdate(r Ref, clients clientsOf) {
+// namingUpdate turns a call of Update into one of an endpoint manager, and
+// returns the literal that went into it, if it did.
+func (p *Pass) namingUpdate(r Ref, clients clientsOf) *ast.CompositeLit {
 	const advice = "`em, err := endpoints.NewManager(cli, target)`, then `em.AddEndpoint(ctx, target+\"/\"+addr, endpoints.Endpoint{Addr: addr, Metadata: m}, opts...)` for naming.Add and `em.DeleteEndpoint(ctx, target+\"/\"+addr, opts...)` for naming.Delete (package " + endpointsPath + ")"
 	call, sel := r.Call(), r.Selector()
 	if call == nil || sel == nil || len(call.Args) < 3 || !Simple(sel.X) {
 		p.Report(r.File, r.Ident, edit.Manual, "GRPCResolver.Update is gone", advice)
-		return
+		return nil
 	}
 	f := r.File
 	if r.Obj == nil {
 		p.Report(f, call, edit.Manual, "GRPCResolver.Update is gone, and without types the resolver cannot be followed", advice)
-		return
-	}
-	u, ok := p.updateLiteral(f, call.Args[2])
-	if !ok {
-		p.Report(f, call, edit.Manual, "GRPCResolver.Update is gone, and what this call does is decided by a value that is built elsewhere", advice)
-		return
+		return nil
 	}
 	_, at := r.Expr()
 	at = at.Parent() // the call
+	u, ok := p.updateLiteral(f, call.Args[2])
+	if !ok && (!p.followsNaming() || p.mentions(call.Args[2], namingPath)) {
+		p.Report(f, call, edit.Manual, "GRPCResolver.Update is gone, and what this call does is decided by a value that is built elsewhere", advice)
+		return nil
+	}
 	c := p.Change(r.Tier, "register with an endpoint manager")
 	client := clients.name(p, sel.X)
 	if client == "" {
 		client = f.Text(sel.X)
 	}
-	var prelude []string
-	target := f.Text(call.Args[1])
+	n := newUpdate{clients: clients, file: f, call: call, at: at, target: f.Text(call.Args[1])}
 	if !Simple(call.Args[1]) {
-		name := clients.declare(p, f, at, "target", "service", "etcdTarget")
-		prelude = append(prelude, name+" := "+target)
-		target = name
+		n.target = n.declare(p, f.Text(call.Args[1]), "target", "service", "etcdTarget")
 	}
+	var lit *ast.CompositeLit
+	method := ""
+	if ok {
+		lit = call.Args[2].(*ast.CompositeLit)
+		method = n.literal(p, c, u)
+	} else {
+		method = n.value(p, c)
+	}
+	em := clients.declare(p, f, at, "em", "endpointManager", "etcdEndpoints")
+	manager := c.Qualified(f, endpointsPath, "NewManager") + "(" + client + ", " + n.target + ")"
+	// The call itself; its context and options stay where they are.
+	c.Replace(f, call.Pos(), call.Args[0].Pos(), em+"."+method+"(")
+	n.place(p, c, em, manager)
+	return lit
+}
+
+// newUpdate is a call of GRPCResolver.Update on its way to an endpoint
+// manager.
+type newUpdate struct {
+	clients clientsOf
+	file    *File
+	call    *ast.CallExpr
+	at      inspector.Cursor // at the call
+	target  string
+	prelude string // statements to go before
+}
+
+// declare puts a value that is needed more than once into a variable.
+func (n *newUpdate) declare(p *Pass, value string, names ...string) string {
+	name := n.clients.declare(p, n.file, n.at, names...)
+	n.prelude += name + " := " + value + "\n"
+	return name
+}
+
+// literal writes the arguments for an update that says itself what it is, and
+// returns the method that takes them. The literal stays where it can.
+func (n *newUpdate) literal(p *Pass, c Change, u endpointUpdate) (method string) {
+	f, call := n.file, n.call
 	addr, endpoint := f.Text(u.addr), ""
 	if u.add {
 		endpoint = c.Qualified(f, endpointsPath, "Endpoint") + "{Addr: " + addr
@@ -322,40 +370,68 @@ func (p *Pass) namingUpdate(r Ref, clients clientsOf) {
 	}
 	if !Simple(u.addr) {
 		if u.add {
-			name := clients.declare(p, f, at, "ep", "endpoint", "etcdEndpoint")
-			prelude = append(prelude, name+" := "+endpoint)
-			endpoint, addr = name, name+".Addr"
+			endpoint = n.declare(p, endpoint, "ep", "endpoint", "etcdEndpoint")
+			addr = endpoint + ".Addr"
 		} else {
-			name := clients.declare(p, f, at, "addr", "endpointAddr")
-			prelude = append(prelude, name+" := "+addr)
-			addr = name
+			addr = n.declare(p, addr, "addr", "endpointAddr")
 		}
 	}
-	em := clients.declare(p, f, at, "em", "endpointManager", "etcdEndpoints")
-	method := ".DeleteEndpoint("
-	args := joinStrings(target, addr)
-	if u.add {
-		method = ".AddEndpoint("
-		args += ", " + endpoint
-	}
-	manager := c.Qualified(f, endpointsPath, "NewManager") + "(" + client + ", " + target + ")"
-	pre := ""
-	for _, s := range prelude {
-		pre += s + "\n"
-	}
-	// The call itself; its context and options stay where they are, and so
-	// does the literal where it can.
-	c.Replace(f, call.Pos(), call.Args[0].Pos(), em+method)
-	if u.add && u.keyed && Simple(u.addr) {
+	key := joinStrings(n.target, addr)
+	switch {
+	case !u.add:
+		c.Replace(f, call.Args[1].Pos(), call.Args[2].End(), key)
+		return "DeleteEndpoint"
+	case u.keyed && Simple(u.addr):
 		lit := call.Args[2].(*ast.CompositeLit)
-		c.ReplaceNode(f, call.Args[1], joinStrings(target, addr))
+		c.ReplaceNode(f, call.Args[1], key)
 		c.ReplaceNode(f, lit.Type, c.Qualified(f, endpointsPath, "Endpoint"))
 		removeElement(c, f, lit, u.op)
-	} else {
-		c.Replace(f, call.Args[1].Pos(), call.Args[2].End(), args)
+	default:
+		c.Replace(f, call.Args[1].Pos(), call.Args[2].End(), key+", "+endpoint)
 	}
+	return "AddEndpoint"
+}
 
-	stmt, _, ok := StatementOf(at)
+// value writes the arguments for an update that comes from elsewhere, and
+// returns the method that takes them.
+func (n *newUpdate) value(p *Pass, c Change) (method string) {
+	f, call := n.file, n.call
+	e := call.Args[2]
+	if star, ok := e.(*ast.StarExpr); ok {
+		e = star.X
+	}
+	value := f.Text(e)
+	if !Simple(e) {
+		value = n.declare(p, f.Text(call.Args[2]), "update", "endpointUpdate")
+	}
+	key := joinStrings(n.target, value+".Endpoint.Addr")
+	if add, ok := p.settledOp(f, e); ok && add {
+		c.Replace(f, call.Args[1].Pos(), call.Args[2].End(), key+", "+value+".Endpoint")
+		return "AddEndpoint"
+	} else if ok {
+		c.Replace(f, call.Args[1].Pos(), call.Args[2].End(), key)
+		return "DeleteEndpoint"
+	}
+	open := "[]*" + c.Qualified(f, endpointsPath, "UpdateWithOpts") + "{{Update: " + c.Qualified(f, endpointsPath, "Update") +
+		"{Op: " + value + ".Op, Key: " + key + ", Endpoint: " + value + ".Endpoint}"
+	switch opts := call.Args[3:]; {
+	case len(opts) == 0:
+		c.Replace(f, call.Args[1].Pos(), call.Args[2].End(), open+"}}")
+	case call.Ellipsis.IsValid():
+		c.Replace(f, call.Args[1].Pos(), opts[0].Pos(), open+", Opts: ")
+		c.Replace(f, opts[0].End(), call.Ellipsis+3, "}}")
+	default:
+		option := fromPackage("clientv3", "OpOption")(p, c, Hit{Ref: Ref{File: f}}, nil)
+		c.Replace(f, call.Args[1].Pos(), opts[0].Pos(), open+", Opts: []"+option+"{")
+		c.Insert(f, opts[len(opts)-1].End(), "}}}")
+	}
+	return "Update"
+}
+
+// place makes the manager before the statement that the call is in.
+func (n *newUpdate) place(p *Pass, c Change, em, manager string) {
+	f, call, pre := n.file, n.call, n.prelude
+	stmt, _, ok := StatementOf(n.at)
 	indent := ""
 	if ok {
 		indent = f.Indent(stmt.Pos())
@@ -369,7 +445,7 @@ func (p *Pass) namingUpdate(r Ref, clients clientsOf) {
 	switch s := stmt.(type) {
 	case *ast.ReturnStmt:
 		if len(s.Results) == 1 && s.Results[0] == call {
-			name := p.errNameAt(at, f)
+			name := p.errNameAt(n.at, f)
 			put(pre+em+", "+name+" := "+manager+"\nif "+name+" != nil {\n\treturn "+name+"\n}\n", "")
 			return
 		}
@@ -637,13 +713,12 @@ func (p *Pass) handlerBelow(f *File, c inspector.Cursor, name string) string {
 	return ""
 }
 
-// clientIn returns the client of a &GRPCResolver{…} literal.
+// clientIn returns the client of a GRPCResolver{…} literal, or of its address.
 func clientIn(e ast.Expr) ast.Expr {
-	u, ok := e.(*ast.UnaryExpr)
-	if !ok {
-		return nil
+	if u, ok := e.(*ast.UnaryExpr); ok {
+		e = u.X
 	}
-	lit, ok := u.X.(*ast.CompositeLit)
+	lit, ok := e.(*ast.CompositeLit)
 	if !ok || len(lit.Elts) != 1 {
 		return nil
 	}
