@@ -453,7 +453,7 @@ func loadFinding(m *module, pr load.Problem) edit.Finding {
 		Message: pr.Message, Advice: "mend the file and run etcdshift again; it was left as it is",
 	}
 	if f.File == "" {
-		f.File = path.Join(m.Rel, "go.mod")
+		f.File, f.Line, f.Col = path.Join(m.Rel, "go.mod"), 1, 1
 		f.Severity = edit.Review
 		f.Advice = "types could not be used; import paths and names decided"
 	}

@@ -175,6 +175,7 @@ type solver struct {
 	vendored []string          // those that are the module's own vendored copy
 	sibling  map[string]bool   // those that are members of the workspace
 	missing  map[string]string // package that no module has any more → folder that stands in for it
+	besides  []*Unsolved       // failures of tidy about packages that no build needs
 	compat   string            // -compat for tidy
 	build    []module.Version  // what the plan selects, as of the last tidy
 	findings []edit.Finding

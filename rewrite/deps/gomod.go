@@ -59,6 +59,8 @@ func (s *solver) draft() {
 	for _, r := range s.before.Require {
 		p := r.Mod.Path
 		switch {
+		case (isOldRoot(p) || slices.Contains(companions, p)) && heldOnly(s.before, r):
+			// tidy takes it out if nothing needs it
 		case isOldRoot(p):
 			s.drop[requireKey(p)] = "the client moved to go.etcd.io/etcd/client/v3"
 		case s.needed[p] != "":
@@ -204,9 +206,9 @@ func setDirect(r *modfile.Require) {
 	}
 }
 
-// finding makes a finding at a line of go.mod.
+// finding makes a finding at a line of go.mod, or at its head.
 func (s *solver) finding(rule string, sev edit.Severity, at *modfile.Line, message, advice string) {
-	f := edit.Finding{Rule: rule, Severity: sev, File: "go.mod", Message: message, Advice: advice}
+	f := edit.Finding{Rule: rule, Severity: sev, File: "go.mod", Line: 1, Col: 1, Message: message, Advice: advice}
 	if at != nil {
 		f.Start, f.End = at.Start.Byte, at.End.Byte
 		f.Line, f.Col, f.EndLine = at.Start.Line, at.Start.LineRune, at.End.Line

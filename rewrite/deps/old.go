@@ -5,8 +5,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/semver"
@@ -88,6 +88,7 @@ func OldModFile(ctx context.Context, run *gocmd.Runner, dir, scratch string) (st
 	}
 	run = run.With("GOWORK=off")
 	name := filepath.Join(scratch, "go.mod")
+	standIns := map[string]bool{}
 	for {
 		f.Cleanup()
 		out, err := f.Format()
@@ -103,36 +104,39 @@ func OldModFile(ctx context.Context, run *gocmd.Runner, dir, scratch string) (st
 			return name, nil
 		}
 		// One module that cannot be had keeps the go command from reading any:
-		// without it, only its packages are missing. One that others require
-		// gives way to an empty one.
-		m := cannotHaveRE.FindStringSubmatch(words(err))
-		if m == nil || replaced[m[1]] {
+		// with an empty one in its place, only its packages are missing.
+		text, changed := words(err), false
+		for _, m := range unreachableRE.FindAllStringSubmatch(text, -1) {
+			path, version := m[1], strings.TrimSuffix(m[2], "/go.mod")
+			if standIns[path] || len(standIns) == maxStandIns {
+				continue
+			}
+			standIns[path], changed = true, true
+			if v := pseudoOf(path, version); v != "" && isOldRoot(path) {
+				if err := f.AddReplace(path, version, "go.etcd.io/etcd", v); err != nil {
+					return "", err
+				}
+				continue
+			}
+			d, _, err := makeStandIn(dir, scratch, path, "1.16")
+			if err != nil {
+				return "", err
+			}
+			for _, r := range slices.Clone(f.Replace) {
+				if r.Old.Path == path {
+					if err := f.DropReplace(path, r.Old.Version); err != nil {
+						return "", err
+					}
+				}
+			}
+			if err := f.AddReplace(path, "", d, ""); err != nil {
+				return "", err
+			}
+		}
+		if !changed {
 			return "", err
 		}
-		if slices.ContainsFunc(f.Require, func(r *modfile.Require) bool { return r.Mod.Path == m[1] }) {
-			err = f.DropRequire(m[1])
-		} else {
-			replaced[m[1]] = true
-			err = replaceByEmpty(f, m[1], filepath.Join(scratch, "standin"))
-		}
-		if err != nil {
-			return "", err
-		}
 	}
-}
-
-var cannotHaveRE = regexp.MustCompile(`(?m)(?:^go: |^\t|requires\s+)(\S+)@[^\s:]+: (?:reading |invalid version: |unrecognized import path |Get |module lookup disabled)`)
-
-// replaceByEmpty puts a module without packages in the place of another.
-func replaceByEmpty(f *modfile.File, path, under string) error {
-	dir := filepath.Join(under, filepath.FromSlash(path))
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+modfile.AutoQuote(path)+"\n"), 0o666); err != nil {
-		return err
-	}
-	return f.AddReplace(path, "", dir, "")
 }
 
 // fixInvalid puts a resolvable version where a requirement names a release of

@@ -49,6 +49,9 @@ func (s *solver) result(ctx context.Context) (*Result, error) {
 			fmt.Sprintf("with go %s, tidy also checks what Go 1.16 would select, which is something else", after.Go.Version),
 			"run 'go mod tidy -compat="+s.compat+"' from now on, or raise the directive with 'go mod edit -go=1.18'")
 	}
+	if err := s.reportBesides(ctx); err != nil {
+		return nil, err
+	}
 	r.Findings = edit.SortFindings(s.findings)
 	return r, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
@@ -146,6 +147,49 @@ go 1.13
 require git.example.invalid/gone v1.0.0
 -- main.go --
 `+strings.ReplaceAll(legacyMain, "go.etcd.io/etcd/", "github.com/coreos/etcd/"))
+	name, err := OldModFile(context.Background(), m.req.Go, m.dir, m.req.Scratch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, failed := m.run(nil, "vet", "-mod=readonly", "-modfile="+name, "."); failed {
+		t.Errorf("the old code does not type-check:\n%s", out)
+	}
+	m.untouched()
+}
+
+func TestOldModFileDoesWithoutWhatADependencyRequires(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, `
+-- go.mod --
+module example.com/old
+
+go 1.13
+
+require (
+	github.com/coreos/etcd v3.3.13+incompatible
+	requires.invalid/dep v1.0.0
+)
+-- main.go --
+`+strings.ReplaceAll(legacyMain, "go.etcd.io/etcd/", "github.com/coreos/etcd/")+`
+-- d.go --
+package main
+
+import _ "requires.invalid/dep"
+`)
+	m.req.Go = &gocmd.Runner{Env: fileProxy(t, map[string]string{"requires.invalid/dep@v1.0.0": `
+-- go.mod --
+module requires.invalid/dep
+
+go 1.13
+
+require (
+	git.example.invalid/private v1.0.0
+	go.etcd.io/etcd v3.4.14+incompatible
+)
+-- dep.go --
+package dep
+`})}
+	m.failsBefore("git.example.invalid/private", "list -mod=mod -deps .")
 	name, err := OldModFile(context.Background(), m.req.Go, m.dir, m.req.Scratch)
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
@@ -88,7 +89,7 @@ func requiredSource(dir string, of func(path string) bool) (string, string, erro
 	}
 	var n newestSource
 	for _, r := range f.Require {
-		if !of(r.Mod.Path) {
+		if !of(r.Mod.Path) || isOldRoot(r.Mod.Path) && heldOnly(f, r) {
 			continue
 		}
 		path, v, line := r.Mod.Path, r.Mod.Version, r.Syntax.Start.Line
@@ -100,6 +101,13 @@ func requiredSource(dir string, of func(path string) bool) (string, string, erro
 		n.add(path, v, fmt.Sprintf("go.mod:%d", line))
 	}
 	return n.version, n.where, nil
+}
+
+// heldOnly reports whether an indirect requirement is what dependencies hold,
+// of an old etcd or of what went with it, beside code that requires a new one
+// itself: it says nothing about the code.
+func heldOnly(f *modfile.File, r *modfile.Require) bool {
+	return r.Indirect && slices.ContainsFunc(f.Require, func(o *modfile.Require) bool { return isSplit(o.Mod.Path) && !o.Indirect })
 }
 
 // isSource reports whether a module's version is an etcd release.

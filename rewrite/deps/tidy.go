@@ -39,6 +39,11 @@ func (s *solver) settle(ctx context.Context) error {
 			if u := (*Unsolved)(nil); s.trying != "" && (rerr == nil && !mended || errors.As(rerr, &u)) {
 				mended, rerr = s.otherTrial(ctx)
 			}
+			if u := (*Unsolved)(nil); errors.As(rerr, &u) {
+				if ok, err := s.beside(u); ok || err != nil {
+					mended, rerr = ok, err
+				}
+			}
 			if rerr != nil {
 				return rerr
 			}
@@ -47,6 +52,9 @@ func (s *solver) settle(ctx context.Context) error {
 			}
 			last = err
 			continue
+		}
+		if err := s.besideBuild(ctx); err != nil {
+			return err
 		}
 		changed, err := s.keptPlan(ctx)
 		if err == nil && !changed {

@@ -37,7 +37,7 @@ import (
 const maxStandIns = 12
 
 var (
-	unreachableRE = regexp.MustCompile(`(?m)(?:^go: |^\t|: |requires\s+)([^\s:@]+)@(v[^\s:]+)(?: \(replaced by [^)]*\))?: (reading |invalid version: |unrecognized import path |git ls-remote |Get "|no matching |unknown revision )`)
+	unreachableRE = regexp.MustCompile(`(?m)(?:^go: |^\t|: |requires\s+)([^\s:@]+)@(v[^\s:]+)(?: \(replaced by [^)]*\))?: (reading |invalid version: |unrecognized import path |git ls-remote |Get "|no matching |unknown revision |module lookup disabled )`)
 	noPackageRE   = regexp.MustCompile(`(?m)^(?:go: |\s)*(?:\S+ imports\s+)?([^\s:]+): (?:module |cannot find module |no required module )`)
 	dialRE        = regexp.MustCompile(`(?:connection refused|no such host|i/o timeout|network is unreachable|TLS handshake timeout)`)
 )
@@ -76,13 +76,8 @@ func (s *solver) standIn(ctx context.Context, text string) (bool, error) {
 			}
 			continue
 		}
-		dir := filepath.Join(s.Scratch, "standin", filepath.FromSlash(path))
-		lang, vendored, err := s.copyVendored(path, dir)
+		dir, vendored, err := makeStandIn(s.Dir, s.Scratch, path, s.directive())
 		if err != nil {
-			return false, err
-		}
-		mod := fmt.Sprintf("module %s\n\ngo %s\n", modfile.AutoQuote(path), lang)
-		if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o666); err != nil {
 			return false, err
 		}
 		s.standIns[path] = dir
@@ -99,24 +94,35 @@ func (s *solver) standIn(ctx context.Context, text string) (bool, error) {
 	return changed, nil
 }
 
-// copyVendored fills the folder of a stand-in with the module's copy in the
-// tree's vendor folder, which then can be compiled, and returns the language
-// version that vendor/modules.txt has for it.
-func (s *solver) copyVendored(path, dir string) (lang string, vendored bool, err error) {
-	lang = s.directive()
+// makeStandIn makes, in the scratch folder, the module that stands in for one
+// that cannot be had: its copy in the tree's vendor folder, which then can be
+// compiled, or else a module without packages. lang is the language version
+// of one that vendor/modules.txt has none for.
+func makeStandIn(tree, scratch, path, lang string) (dir string, vendored bool, err error) {
+	dir = filepath.Join(scratch, "standin", filepath.FromSlash(path))
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", false, err
 	}
-	src := filepath.Join(s.Dir, "vendor", filepath.FromSlash(path))
-	if _, err := os.Stat(src); err != nil || !Vendored(s.Dir) {
-		return lang, false, nil
+	src := filepath.Join(tree, "vendor", filepath.FromSlash(path))
+	if _, err := os.Stat(src); err == nil && Vendored(tree) {
+		vendored = true
+		if err := os.CopyFS(dir, os.DirFS(src)); err != nil {
+			return "", false, err
+		}
+		if lang, err = vendoredLanguage(tree, path, lang); err != nil {
+			return "", false, err
+		}
 	}
-	if err := os.CopyFS(dir, os.DirFS(src)); err != nil {
-		return "", false, err
-	}
-	txt, err := os.ReadFile(filepath.Join(s.Dir, "vendor", "modules.txt"))
+	mod := fmt.Sprintf("module %s\n\ngo %s\n", modfile.AutoQuote(path), lang)
+	return dir, vendored, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o666)
+}
+
+// vendoredLanguage returns the language version that vendor/modules.txt has
+// for a module, or lang.
+func vendoredLanguage(tree, path, lang string) (string, error) {
+	txt, err := os.ReadFile(filepath.Join(tree, "vendor", "modules.txt"))
 	if err != nil {
-		return "", false, err
+		return "", err
 	}
 	found := false
 	for l := range strings.Lines(string(txt)) {
@@ -130,7 +136,7 @@ func (s *solver) copyVendored(path, dir string) (lang string, vendored bool, err
 			}
 		}
 	}
-	return lang, true, nil
+	return lang, nil
 }
 
 // lineWith returns the line of a text that mentions a word.
