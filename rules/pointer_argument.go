@@ -6,15 +6,17 @@ import (
 	"go/types"
 )
 
-// pointerArgument passes the client by address to
-// ordering.NewOrderViolationSwitchEndpointClosure.
+// pointerArgument passes by address what functions with one parameter took by
+// value: the client of ordering.NewOrderViolationSwitchEndpointClosure, and the
+// message of rafthttp's SendSnapshot.
 //
-// Matched: *cli, which becomes cli, and variables, which get an & in front.
+// Matched: *v, which becomes v, and variables and fields, which get an & in
+// front.
 //
-// Not matched: other values of type Client; copying a client was never right.
+// Not matched: other values, which have no address.
 var pointerArgument = &Rule{
 	ID:    "pointer-argument",
-	Title: "pass clients by address to the ordering package",
+	Title: "pass by address what was passed by value",
 	Before: `package p
 
 import (
@@ -37,11 +39,18 @@ func kv(cli *clientv3.Client) clientv3.KV {
 	return ordering.NewKV(cli.KV, ordering.NewOrderViolationSwitchEndpointClosure(cli))
 }
 `,
-	Why:    "The closure switches the endpoints of the client that it is given, and used to switch those of a copy.",
+	Why:    "The closure switches the endpoints of the client that it is given, and used to switch those of a copy. Messages are not copied from 3.7 on.",
 	Since:  "v3.4.28",
 	Safety: Adjusted,
-	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.5.0/client/v3/ordering/util.go"},
-	Claims: []string{"clientv3/ordering.NewOrderViolationSwitchEndpointClosure"},
+	Refs: []string{
+		"https://github.com/etcd-io/etcd/blob/v3.5.0/client/v3/ordering/util.go",
+		"https://github.com/etcd-io/etcd/blob/v3.7.0/server/etcdserver/api/rafthttp/transport.go",
+	},
+	Claims: []string{
+		"clientv3/ordering.NewOrderViolationSwitchEndpointClosure",
+		"etcdserver/api/rafthttp.Transport.SendSnapshot", "etcdserver/api/rafthttp.Transporter.SendSnapshot",
+		"rafthttp.Transport.SendSnapshot", "rafthttp.Transporter.SendSnapshot",
+	},
 	Run: func(p *Pass) {
 		for h := range p.Broken() {
 			call := h.Call()
@@ -50,10 +59,10 @@ func kv(cli *clientv3.Client) clientv3.KV {
 				continue
 			}
 			arg := call.Args[0]
-			if isPointerTo("clientv3", "Client")(orInvalid(p.TypeOf(arg))) {
+			if _, ok := orInvalid(p.TypeOf(arg)).Underlying().(*types.Pointer); ok {
 				continue // as a release between had it
 			}
-			c := p.Change(h.Tier, "the client is passed by address")
+			c := p.Change(h.Tier, "%s takes an address", h.Symbol)
 			switch a := arg.(type) {
 			case *ast.StarExpr:
 				c.Replace(h.File, a.Pos(), a.X.Pos(), "")
