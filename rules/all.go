@@ -66,6 +66,7 @@ var All = []*Rule{
 	grpcHealthServer,
 	grpcServer,
 	grpcAttributesPairs,
+	grpcBufferPool,
 	grpcStatusWrapped,
 	grpcRemoved,
 	pbGenerated,

@@ -57,8 +57,6 @@ var grpcAdvice = map[string]string{
 	"google.golang.org/grpc/grpclb":                                    `import "google.golang.org/grpc/balancer/grpclb" instead`,
 	"google.golang.org/grpc/connectivity.Reporter":                     "use *grpc.ClientConn, or declare the interface where it is used: GetState() connectivity.State and WaitForStateChange(ctx context.Context, s connectivity.State) bool",
 	"google.golang.org/grpc.WithWaitForHandshake":                      "drop the option; connections wait for the handshake since gRPC 1.23",
-	"google.golang.org/grpc.WithRecvBufferPool":                        "drop the option, or pass experimental.WithBufferPool(pool) of google.golang.org/grpc/experimental with a mem.BufferPool",
-	"google.golang.org/grpc.RecvBufferPool":                            "drop the option, or pass experimental.BufferPool(pool) of google.golang.org/grpc/experimental with a mem.BufferPool",
 	"google.golang.org/grpc.NewSharedBufferPool":                       "drop it; mem.DefaultBufferPool() of google.golang.org/grpc/mem is what connections share",
 	"google.golang.org/grpc.SharedBufferPool":                          "use mem.BufferPool of google.golang.org/grpc/mem",
 	"google.golang.org/grpc/metadata.FromOutgoingContextRaw":           "use metadata.FromOutgoingContext(ctx), which merges what was appended",
@@ -95,7 +93,7 @@ var xxxAdvice = map[string]string{
 // grpcHandled are the symbols that other rules answer for.
 var grpcHandled = func() map[string]bool {
 	m := map[string]bool{}
-	for _, r := range []*Rule{grpcRename, grpcBalancerName, grpcWithBalancer, grpcConnTimeout, grpcPicker, grpcResolverTarget, grpcManualResolver, grpcBalancerMethods, grpcAttributesPairs} {
+	for _, r := range []*Rule{grpcRename, grpcBalancerName, grpcWithBalancer, grpcConnTimeout, grpcPicker, grpcResolverTarget, grpcManualResolver, grpcBalancerMethods, grpcAttributesPairs, grpcBufferPool} {
 		for _, c := range r.Claims {
 			m[c] = true
 		}
@@ -170,6 +168,9 @@ func (p *Pass) removedSymbol(pkg, name string) {
 		}
 	}
 	for _, r := range p.Refs(pkg, name) {
+		if name == "NewSharedBufferPool" && p.inBufferOption(r) {
+			continue // rule grpc-buffer-pool replaces it
+		}
 		if pkg == namingPath && (r.File.usesNaming() || p.followsNaming()) {
 			continue
 		}
