@@ -160,6 +160,8 @@ func (s *Sources) settle() error {
 			if after, err = format.Source(after); err != nil {
 				return fmt.Errorf("%s: the rewritten file does not parse, which is a defect of a rule: %w", name, err)
 			}
+		} else {
+			after = edit.FormatImports(src, after)
 		}
 		if !bytes.Equal(after, src) {
 			s.After[name] = after

@@ -95,6 +95,7 @@ var All = []*Rule{
 	generatedCode,
 
 	// Packages of others that do not survive the move.
+	capnslogRepo,
 	prometheusLog,
 	viperRemote,
 	etcdThrough,

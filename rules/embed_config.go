@@ -338,7 +338,7 @@ func (p *Pass) embedLogging() {
 	for _, r := range p.Refs("embed", "NewZapCoreLoggerBuilder") {
 		call := r.Call()
 		e, _ := r.Expr()
-		if call == nil || len(call.Args) != 3 || slices.ContainsFunc(call.Args[1:], func(a ast.Expr) bool { return !p.repeatable(a) }) {
+		if call == nil || len(call.Args) != 3 || slices.ContainsFunc(call.Args[1:], func(a ast.Expr) bool { return !p.repeatable(a) && !p.coreOf(a) }) {
 			p.Report(r.File, e, edit.Manual, "embed.NewZapCoreLoggerBuilder is gone", "write embed.NewZapLoggerBuilder(lg)")
 			continue
 		}
@@ -346,6 +346,17 @@ func (p *Pass) embedLogging() {
 		c.ReplaceNode(r.File, r.Ident, "NewZapLoggerBuilder")
 		c.Replace(r.File, call.Args[0].End(), call.Args[2].End(), "")
 	}
+}
+
+// coreOf says whether an expression is lg.Core() of a zap logger, which does
+// nothing but give.
+func (p *Pass) coreOf(e ast.Expr) bool {
+	call, ok := e.(*ast.CallExpr)
+	if !ok || len(call.Args) > 0 {
+		return false
+	}
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && sel.Sel.Name == "Core" && p.repeatable(sel.X) && (p.Info == nil || IsType(p.TypeOf(sel.X), "go.uber.org/zap", "Logger"))
 }
 
 // embedRetention turns the hours of AutoCompactionRetention into the string

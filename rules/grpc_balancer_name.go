@@ -2,7 +2,6 @@ package rules
 
 import (
 	"go/ast"
-	"go/constant"
 	"strconv"
 	"strings"
 
@@ -114,11 +113,7 @@ func (p *Pass) ownName(e ast.Expr) bool {
 // balancerName returns the value of a balancer's name, "" when it is not known:
 // a constant, or roundrobin.Name.
 func (p *Pass) balancerName(e ast.Expr) string {
-	if tv, ok := p.constant(e); ok && tv.Value.Kind() == constant.String {
-		return constant.StringVal(tv.Value)
-	}
-	if lit, ok := e.(*ast.BasicLit); ok {
-		s, _ := strconv.Unquote(lit.Value)
+	if s := p.stringOf(e); s != "" {
 		return s
 	}
 	for _, r := range p.Refs(grpcPath+"/balancer/roundrobin", "Name") {

@@ -131,7 +131,16 @@ func (p *Pass) reportBroken(h Hit) {
 	case h.Class == atlas.Compat:
 		return
 	}
-	p.Report(h.File, h.Ident, sev, h.Symbol.String()+" has another form in etcd "+line+unsure, "now `"+now+"`: "+p.advice(h.Break))
+	p.Report(h.File, h.Ident, sev, h.Symbol.String()+" has another form in etcd "+line+unsure, "now `"+now+"`"+sentence(p.advice(h.Break), now))
+}
+
+// sentence goes on with an advice, without what it says of the new form again.
+func sentence(advice, now string) string {
+	advice = strings.TrimSuffix(strings.TrimSuffix(advice, "is now `"+now+"`"), ": ")
+	if advice == "" {
+		return ""
+	}
+	return ": " + advice
 }
 
 // typeIsInferred says whether a function is used as a value whose type is not

@@ -3,6 +3,7 @@ package edit
 import (
 	"bytes"
 	"go/ast"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"slices"
@@ -275,4 +276,44 @@ func skipBlank(src []byte, at int) int {
 		return at + i + 1
 	}
 	return at
+}
+
+// FormatImports formats the import declarations of a file that has a layout
+// of its own otherwise, if gofmt would have left them alone before.
+func FormatImports(before, after []byte) []byte {
+	for _, r := range importDecls(before) {
+		if text, ok := formatDecl(before[r[0]:r[1]]); !ok || !bytes.Equal(text, before[r[0]:r[1]]) {
+			return after
+		}
+	}
+	decls := importDecls(after)
+	for _, r := range slices.Backward(decls) {
+		if text, ok := formatDecl(after[r[0]:r[1]]); ok {
+			after = slices.Concat(after[:r[0]], text, after[r[1]:])
+		}
+	}
+	return after
+}
+
+// importDecls returns where the import declarations of a file are.
+func importDecls(src []byte) [][2]int {
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, "", src, parser.ImportsOnly)
+	if err != nil {
+		return nil
+	}
+	var out [][2]int
+	for _, d := range f.Decls {
+		out = append(out, [2]int{fset.Position(d.Pos()).Offset, fset.Position(d.End()).Offset})
+	}
+	return out
+}
+
+func formatDecl(decl []byte) ([]byte, bool) {
+	const head = "package p\n\n"
+	text, err := format.Source(slices.Concat([]byte(head), decl))
+	if err != nil || bytes.Contains(decl, []byte("\r")) {
+		return nil, false
+	}
+	return bytes.TrimSuffix(bytes.TrimPrefix(text, []byte(head)), []byte("\n")), true
 }

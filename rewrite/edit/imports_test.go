@@ -52,3 +52,16 @@ func TestImportsFollowTheirUses(t *testing.T) {
 		}
 	}
 }
+
+func TestImportsStaySortedInAFileWithALayoutOfItsOwn(t *testing.T) {
+	const sorted = "package p\n\nimport (\n\t\"b.example/b\"\n\t\"c.example/c\"\n)\n\nvar   x = b.B"
+	after := strings.Replace(sorted, "\"b.example/b\"", "b \"z.example/b\"", 1)
+	want := "package p\n\nimport (\n\t\"c.example/c\"\n\tb \"z.example/b\"\n)\n\nvar   x = b.B"
+	if got := FormatImports([]byte(sorted), []byte(after)); string(got) != want {
+		t.Errorf("got\n%s", got)
+	}
+	unsorted := strings.Replace(sorted, "\"b.example/b\"", "\"d.example/b\"", 1)
+	if got := FormatImports([]byte(unsorted), []byte(after)); string(got) != after {
+		t.Errorf("imports that were not sorted before:\n%s", got)
+	}
+}

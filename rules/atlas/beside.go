@@ -9,6 +9,7 @@ var beside = []string{
 	"github.com/gogo/protobuf",
 	"github.com/golang/protobuf",
 	"github.com/prometheus/common/log",
+	"github.com/coreos/pkg/capnslog",
 
 	"github.com/spf13/viper",
 	"github.com/xordataexchange/crypt",
