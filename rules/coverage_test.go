@@ -136,6 +136,9 @@ func TestMechanicalBreaksCompile(t *testing.T) {
 	attempts := map[string][]*attempt{} // by source module
 	before := map[string]map[string][]byte{}
 	for _, module := range slices.Sorted(maps.Keys(sourceRelease)) {
+		if module == "beside" {
+			continue // a package or two of the old etcd resolve there, not all
+		}
 		attempts[module], before[module] = writeUses(t, module, rows)
 	}
 	after := map[atlas.Line]workspace{}

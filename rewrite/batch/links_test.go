@@ -26,7 +26,7 @@ func TestNothingElseLinksNATS(t *testing.T) {
 		switch name {
 		case module + "rewrite/batch":
 			linked = linked || nats
-		case module + "cmd/etcdshift":
+		case module + "cmd/etcdshift", module + "cmd/fieldtest": // run batches
 		default:
 			if nats {
 				t.Errorf("%s links NATS", name)
