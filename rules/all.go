@@ -103,8 +103,13 @@ var All = []*Rule{
 	replacedSymbol,
 
 	// Files that are not Go.
+	generatorPath,
 	textPath,
 	textMentions,
+	goCommand,
+	protoImport,
+	bazelRepository,
+	serverVersion,
 	serverFlagsRename,
 	serverFlags,
 

@@ -33,7 +33,7 @@ func pathMentions(text string, line atlas.Line) []pathMention {
 		}
 		end := start + len(root)
 		at = end
-		if start > 0 && isPathByte(text[start-1]) && text[start-1] != '/' || end == len(text) || text[end] != '/' {
+		if start > 0 && isPathByte(text[start-1]) && text[start-1] != '/' && !mapped(text[:start]) || end == len(text) || text[end] != '/' {
 			continue
 		}
 		for end < len(text) && isPathByte(text[end]) {
@@ -73,6 +73,13 @@ func pathMentions(text string, line atlas.Line) []pathMention {
 		at = end
 	}
 	return out
+}
+
+// mapped says whether what follows is the file of a mapping of protoc's, as in
+// --go_opt=Mpath/file.proto=package.
+func mapped(before string) bool {
+	n := len(before) - 1
+	return before[n] == 'M' && (n == 0 || !isPathByte(before[n-1]))
 }
 
 func isPathByte(b byte) bool {

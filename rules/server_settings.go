@@ -97,21 +97,6 @@ func serverSettings(text string) []*setting {
 	return all
 }
 
-type textLine struct {
-	text  string // without its end
-	start int
-}
-
-func splitLines(text string) []textLine {
-	var out []textLine
-	at := 0
-	for l := range strings.SplitAfterSeq(text, "\n") {
-		out = append(out, textLine{strings.TrimRight(l, "\r\n"), at})
-		at += len(l)
-	}
-	return out
-}
-
 var (
 	flagRE = regexp.MustCompile(`(?:^|[\s"'=\[,])(--?)([a-zA-Z][\w-]*)(=("[^"]*"|'[^']*'|[^\s"',\]\\]*))?`)
 	// etcdCommand ends in etcd as a program or an image: "/usr/bin/etcd",

@@ -1,9 +1,7 @@
 package rules
 
 import (
-	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -54,61 +52,49 @@ func prose(name string) bool {
 	return slices.Contains([]string{".md", ".txt", ".rst", ".adoc"}, path.Ext(name))
 }
 
-// textPath moves import paths in files that are not Go.
-//
-// Matched: paths of old etcd packages that have a home in the target, wherever
-// they stand: mockgen calls in a Makefile, depguard lists, mocks.json, scripts,
-// documentation.
-//
-// Not matched: paths of modules alone, links into the repository, and labels
-// of Bazel, which gazelle writes.
-var textPath = &Rule{
-	ID:     "text-path",
-	Title:  "move import paths in files that are not Go",
-	Before: "mocks:\n\tmockgen -package mocks go.etcd.io/etcd/clientv3 KV > mocks/kv.go\n",
-	After:  "mocks:\n\tmockgen -package mocks go.etcd.io/etcd/client/v3 KV > mocks/kv.go\n",
-	Why:    "Nothing compiles these files, so nothing proves the change: it is made only when asked for. text-mentions names the files.",
-	Since:  "v3.5.0",
-	Safety: Same,
-	Refs:   []string{"https://github.com/etcd-io/etcd/blob/main/CHANGELOG/CHANGELOG-3.5.md"},
-	OptIn:  true,
-	Text: func(p *TextPass) {
-		for _, m := range pathMentions(p.Src, p.Target.Line) {
-			if m.New != "" && !strings.HasSuffix(p.Src[:m.Start], "://") {
-				p.Replace(m.Start, m.End, m.New, m.Path+" is now "+m.New)
-			}
-		}
-	},
+// textLine is a line of a text, without its end.
+type textLine struct {
+	text  string
+	start int
 }
 
-var bazelLabel = regexp.MustCompile(`@(com_github_coreos_etcd|com_github_etcd_io_etcd|io_etcd_go_etcd(?:_v3)?)//[\w/.:-]*`)
+func splitLines(text string) []textLine {
+	var out []textLine
+	at := 0
+	for l := range strings.SplitAfterSeq(text, "\n") {
+		out = append(out, textLine{strings.TrimRight(l, "\r\n"), at})
+		at += len(l)
+	}
+	return out
+}
 
-// textMentions names the files that are not Go and mention packages of old
-// etcd.
-var textMentions = &Rule{
-	ID:     "text-mentions",
-	Title:  "name files that are not Go and mention packages of old etcd",
-	Before: "deps = [\"@com_github_coreos_etcd//clientv3:go_default_library\"]\n",
-	After:  "deps = [\"@com_github_coreos_etcd//clientv3:go_default_library\"]\n",
-	Why:    "Generator calls, linter lists and Bazel labels go on naming packages that are no longer there. One finding for a file, at its first mention.",
-	Since:  "v3.5.0",
-	Safety: Report,
-	Refs:   []string{"https://github.com/etcd-io/etcd/blob/main/CHANGELOG/CHANGELOG-3.5.md"},
-	Text: func(p *TextPass) {
-		if all := bazelLabel.FindAllStringIndex(p.Src, -1); len(all) > 0 {
-			p.Report(all[0][0], all[0][1], edit.Review, fmt.Sprintf("%d Bazel labels of old etcd, the first %s", len(all), p.Src[all[0][0]:all[0][1]]),
-				"bazel run //:gazelle -- update-repos -from_file=go.mod (or use the go_deps extension), then bazel run //:gazelle")
+// commands joins the lines of a text that a backslash at the end makes one.
+func commands(text string) []textLine {
+	var out []textLine
+	for _, l := range splitLines(text) {
+		if n := len(out) - 1; n >= 0 && strings.HasSuffix(strings.TrimRight(out[n].text, " \t"), `\`) {
+			out[n].text = text[out[n].start : l.start+len(l.text)]
+			continue
 		}
-		ms := pathMentions(p.Src, p.Target.Line)
-		ms = slices.DeleteFunc(ms, func(m pathMention) bool { return strings.HasSuffix(p.Src[:m.Start], "://") })
-		if len(ms) == 0 {
-			return
-		}
-		sev := edit.Review
-		if prose(p.Name) {
-			sev = edit.Note
-		}
-		p.Report(ms[0].Start, ms[0].End, sev, fmt.Sprintf("%d mentions of packages of old etcd, the first %s", len(ms), ms[0].Path),
-			"'etcdshift migrate --rules text-path' moves them; nothing proves that change")
-	},
+		out = append(out, l)
+	}
+	return out
+}
+
+// movable returns the mentions of packages that a rule may move: not those in
+// links, nor those with a version, which is of another module then.
+func (p *TextPass) movable(text string) []pathMention {
+	return slices.DeleteFunc(pathMentions(text, p.Target.Line), func(m pathMention) bool {
+		return linked(text[:m.Start]) || strings.HasPrefix(text[m.End:], "@")
+	})
+}
+
+// within says whether one of the lines has a mention.
+func (m pathMention) within(ls []textLine) bool {
+	return slices.ContainsFunc(ls, func(l textLine) bool { return l.start <= m.Start && m.End <= l.start+len(l.text) })
+}
+
+// linked says whether what follows is the rest of a link.
+func linked(before string) bool {
+	return slices.ContainsFunc([]string{"://", "godoc.org/", "pkg.go.dev/", "goreportcard.com/report/"}, func(s string) bool { return strings.HasSuffix(before, s) })
 }

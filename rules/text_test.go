@@ -17,30 +17,82 @@ func TestTextRules(t *testing.T) {
 		line                            atlas.Line
 		findings                        []string
 	}{
-		{name: "mockgen in a Makefile", rule: "text-path", file: "Makefile", line: atlas.Line36,
-			before: "mocks:\n\tmockgen go.etcd.io/etcd/clientv3 KV\n", after: "mocks:\n\tmockgen go.etcd.io/etcd/client/v3 KV\n"},
 		{name: "links and module paths stay", rule: "text-path", file: "README.md", line: atlas.Line36,
 			before: "see https://github.com/coreos/etcd/clientv3 and github.com/coreos/etcd\n", after: "see https://github.com/coreos/etcd/clientv3 and github.com/coreos/etcd\n"},
+		{name: "documentation", rule: "text-path", file: "README.md", line: atlas.Line36,
+			before: "uses `github.com/coreos/etcd/clientv3`, go.etcd.io/etcd/clientv3@v3.3.10, https://godoc.org/github.com/coreos/etcd/clientv3\n",
+			after:  "uses `go.etcd.io/etcd/client/v3`, go.etcd.io/etcd/clientv3@v3.3.10, https://godoc.org/github.com/coreos/etcd/clientv3\n"},
+		{name: "mappings of protoc", rule: "text-path", file: "Makefile", line: atlas.Line36,
+			before: "\tprotoc --go_out=Metcd/mvcc/mvccpb/kv.proto=github.com/coreos/etcd/mvcc/mvccpb,Mgithub.com/coreos/etcd/auth/authpb/auth.proto=github.com/coreos/etcd/auth/authpb:. a.proto\n",
+			after:  "\tprotoc --go_out=Metcd/api/mvccpb/kv.proto=go.etcd.io/etcd/api/v3/mvccpb,Mgo.etcd.io/etcd/api/v3/authpb/auth.proto=go.etcd.io/etcd/api/v3/authpb:. a.proto\n"},
+		{name: "mappings of buf", rule: "text-mentions", file: "buf.gen.yaml", line: atlas.Line36,
+			before:   "plugins:\n  - name: go\n    opt:\n      - Metcd/mvcc/mvccpb/kv.proto=go.etcd.io/etcd/mvcc/mvccpb\n",
+			findings: []string{"buf.gen.yaml:4:36: review: 2 mentions of packages of old etcd, the first go.etcd.io/etcd/mvcc/mvccpb"}},
+		{name: "protos", rule: "text-path", file: "a.proto", line: atlas.Line36,
+			before: "import \"etcd/mvcc/mvccpb/kv.proto\";\nimport \"etcd/etcdserver/etcdserverpb/rpc.proto\";\nimport \"github.com/coreos/etcd/auth/authpb/auth.proto\";\nimport \"etcd/lease/leasepb/lease.proto\";\nimport \"etcd/api/mvccpb/kv.proto\";\nimport \"my/etcd/mvcc/mvccpb/kv.proto\";\noption go_package = \"github.com/coreos/etcd/mvcc/mvccpb\";\n",
+			after:  "import \"etcd/api/mvccpb/kv.proto\";\nimport \"etcd/api/etcdserverpb/rpc.proto\";\nimport \"go.etcd.io/etcd/api/v3/authpb/auth.proto\";\nimport \"etcd/server/lease/leasepb/lease.proto\";\nimport \"etcd/api/mvccpb/kv.proto\";\nimport \"my/etcd/mvcc/mvccpb/kv.proto\";\noption go_package = \"go.etcd.io/etcd/api/v3/mvccpb\";\n"},
+		{name: "protos are named", rule: "proto-import", file: "a.proto", line: atlas.Line37,
+			before: "import \"etcd/mvcc/mvccpb/kv.proto\";\n// see etcd/mvcc/mvccpb/kv.proto\nimport \"etcd/raft/raftpb/raft.proto\";\noption go_package = \"github.com/coreos/etcd/mvcc/mvccpb\";\n",
+			findings: []string{
+				"a.proto:1:9: review: this imports etcd/mvcc/mvccpb/kv.proto, which is now etcd/api/mvccpb/kv.proto",
+				"a.proto:3:9: review: this imports etcd/raft/raftpb/raft.proto, which is now raft/raftpb/raft.proto",
+				"a.proto:4:22: review: github.com/coreos/etcd/mvcc/mvccpb is now go.etcd.io/etcd/api/v3/mvccpb"}},
+		{name: "folders of protoc", rule: "proto-import", file: "gen.sh", line: atlas.Line36,
+			before: "protoc -I. -I$GOPATH/src/github.com/coreos/etcd \\\n  --proto_path=$(go env GOMODCACHE)/github.com/coreos/etcd@v3.3.10+incompatible -I vendor/go.etcd.io/bbolt a.proto\n",
+			findings: []string{
+				"gen.sh:1:14: review: protoc looks into the folder of the old etcd module",
+				"gen.sh:2:16: review: protoc looks into the folder of the old etcd module"}},
 		{name: "mentions", rule: "text-mentions", file: ".golangci.yml", line: atlas.Line36,
 			before:   "deny:\n  - github.com/coreos/etcd/clientv3\n  - github.com/coreos/etcd/pkg/transport\n",
 			findings: []string{".golangci.yml:2:5: review: 2 mentions of packages of old etcd, the first github.com/coreos/etcd/clientv3"}},
 		{name: "mentions in prose ask nothing", rule: "text-mentions", file: "docs/a.md", line: atlas.Line36,
 			before:   "uses `go.etcd.io/etcd/clientv3`\n",
 			findings: []string{"docs/a.md:1:7: note: 1 mentions of packages of old etcd, the first go.etcd.io/etcd/clientv3"}},
-		{name: "labels", rule: "text-mentions", file: "BUILD.bazel", line: atlas.Line36,
-			before:   "deps = [\n    \"@io_etcd_go_etcd//clientv3:go_default_library\",\n]\n",
-			findings: []string{"BUILD.bazel:2:6: review: 1 Bazel labels of old etcd, the first @io_etcd_go_etcd//clientv3:go_default_library"}},
-		{name: "already moved", rule: "text-mentions", file: "Makefile", line: atlas.Line36, before: "mockgen go.etcd.io/etcd/client/v3 KV\n"},
+		{name: "already moved", rule: "text-mentions", file: "Makefile", line: atlas.Line36, before: "x: go.etcd.io/etcd/client/v3 KV\n"},
+		{name: "told by others", rule: "text-mentions", file: "Makefile", line: atlas.Line36, before: "\tgo get github.com/coreos/etcd/clientv3\n\tmockgen go.etcd.io/etcd/clientv3 KV\n"},
+		{name: "mockgen in a Makefile", rule: "generator-path", file: "Makefile", line: atlas.Line36,
+			before: "# go.etcd.io/etcd/clientv3\nmocks:\n\t@mockgen -package m \\\n\t\tgo.etcd.io/etcd/clientv3 KV,Lease > m/kv.go\n\tgo run github.com/golang/mock/mockgen@v1.6.0 -source=vendor/github.com/coreos/etcd/clientv3/lease.go\n\techo go.etcd.io/etcd/clientv3\n",
+			after:  "# go.etcd.io/etcd/clientv3\nmocks:\n\t@mockgen -package m \\\n\t\tgo.etcd.io/etcd/client/v3 KV,Lease > m/kv.go\n\tgo run github.com/golang/mock/mockgen@v1.6.0 -source=vendor/go.etcd.io/etcd/client/v3/lease.go\n\techo go.etcd.io/etcd/clientv3\n"},
+		{name: "generators of all kinds", rule: "generator-path", file: "ci.yml", line: atlas.Line37,
+			before:   "run: |\n  mockery --srcpkg github.com/coreos/etcd/clientv3 --name KV\n  counterfeiter -o f.go github.com/coreos/etcd/clientv3.KV\n  minimock -i github.com/coreos/etcd/clientv3.KV -o .\n  moq -out m.go $GOPATH/pkg/mod/github.com/coreos/etcd@v3.3.10+incompatible/clientv3 KV\n  mockgen github.com/coreos/etcd/clientv3/naming GRPCResolver\n",
+			after:    "run: |\n  mockery --srcpkg go.etcd.io/etcd/client/v3 --name KV\n  counterfeiter -o f.go go.etcd.io/etcd/client/v3.KV\n  minimock -i go.etcd.io/etcd/client/v3.KV -o .\n  moq -out m.go $GOPATH/pkg/mod/github.com/coreos/etcd@v3.3.10+incompatible/clientv3 KV\n  mockgen go.etcd.io/etcd/client/v3/naming GRPCResolver\n",
+			findings: []string{"ci.yml:5:17: review: this command reads from a version of the old etcd module in the module cache"}},
+		{name: "settings of mockery", rule: "generator-path", file: "store/.mockery.yaml", line: atlas.Line36,
+			before: "packages:\n  github.com/coreos/etcd/clientv3:\n    interfaces:\n      KV:\n", after: "packages:\n  go.etcd.io/etcd/client/v3:\n    interfaces:\n      KV:\n"},
+		{name: "go get", rule: "go-command", file: "Dockerfile", line: atlas.Line36,
+			before: "RUN go get -u github.com/coreos/etcd/... && \\\n    go get github.com/coreos/etcd/clientv3@v3.3.10\n# go get github.com/coreos/etcd\nRUN go install github.com/coreos/etcd/etcdctl\nRUN go mod edit -require=go.etcd.io/etcd@v3.3.25 -replace=github.com/coreos/etcd=go.etcd.io/etcd/v3@v3.4.0\nRUN go get go.etcd.io/etcd/client/v3 github.com/coreos/etcd-operator/pkg\n",
+			findings: []string{
+				"Dockerfile:1:15: review: this command has github.com/coreos/etcd/... of old etcd",
+				"Dockerfile:2:12: review: this command has github.com/coreos/etcd/clientv3@v3.3.10 of old etcd",
+				"Dockerfile:4:16: review: this command has github.com/coreos/etcd/etcdctl of old etcd",
+				"Dockerfile:5:26: review: this command has go.etcd.io/etcd@v3.3.25 of old etcd",
+				"Dockerfile:5:59: review: this command has github.com/coreos/etcd of old etcd",
+				"Dockerfile:5:82: review: this command has go.etcd.io/etcd/v3@v3.4.0 of old etcd"}},
+		{name: "labels", rule: "bazel-repository", file: "BUILD.bazel", line: atlas.Line36,
+			before:   "# gazelle:resolve go github.com/coreos/etcd/clientv3 @com_github_coreos_etcd//clientv3\ndeps = [\n    \"@io_etcd_go_etcd//clientv3:go_default_library\",\n    \"@io_etcd_go_etcd_client_v3//:client\",\n]\n",
+			findings: []string{"BUILD.bazel:1:54: review: 2 mentions of the repository of old etcd, the first @com_github_coreos_etcd//clientv3"}},
+		{name: "go_repository", rule: "bazel-repository", file: "deps.bzl", line: atlas.Line36,
+			before:   "go_repository(\n    name = \"coreos_etcd\",\n    importpath = \"github.com/coreos/etcd\",\n)\n",
+			findings: []string{"deps.bzl:3:19: review: 1 mentions of the repository of old etcd, the first github.com/coreos/etcd"}},
+		{name: "use_repo", rule: "bazel-repository", file: "MODULE.bazel", line: atlas.Line36,
+			before:   "use_repo(go_deps, \"com_github_coreos_etcd\", \"io_etcd_go_bbolt\")\n",
+			findings: []string{"MODULE.bazel:1:20: review: 1 mentions of the repository of old etcd, the first com_github_coreos_etcd"}},
+		{name: "images", rule: "server-version", file: "ci.yml", line: atlas.Line36,
+			before: "services:\n  a:\n    image: quay.io/coreos/etcd:v3.3.9\n  b:\n    image: quay.io/coreos/etcd:v3.3.9\n  c:\n    image: registry.k8s.io/etcd:3.5.9-0\n  d:\n    image: bitnami/etcd:3.6\n  e:\n    image: app\n    # image: etcd:3.0\n    args: http://etcd:2379\n    env: ETCD_VERSION=v3.2.1 x/coreos/etcd-operator:v0.9.4\n",
+			findings: []string{
+				"ci.yml:3:12: review: an etcd 3.3.9 server, older than the client of 3.6; 2 times in this file",
+				"ci.yml:7:12: note: an etcd 3.5.9 server, older than the client of 3.6",
+				"ci.yml:14:24: review: an etcd 3.2.1 server, older than the client of 3.6"}},
+		{name: "images and downloads", rule: "server-version", file: "Dockerfile", line: atlas.Line36,
+			before: "FROM --platform=x quay.io/coreos/etcd:v3.4.9 AS etcd\nRUN curl -L https://github.com/etcd-io/etcd/releases/download/v3.3.1/etcd-v3.3.1-linux-amd64.tar.gz\n",
+			findings: []string{
+				"Dockerfile:1:19: note: an etcd 3.4.9 server, older than the client of 3.6",
+				"Dockerfile:2:64: review: an etcd 3.3.1 server, older than the client of 3.6; 2 times in this file"}},
 		{name: "flags of a unit", rule: "server-flags", file: "etcd.service", line: atlas.Line36,
 			before: "ExecStart=/usr/bin/etcd \\\n  --initial-cluster a=http://a:2380 \\\n  --enable-v2=true --log-output=stdout \\\n  --experimental-initial-corrupt-check\n",
 			findings: []string{
 				"etcd.service:3:3: review: the etcd 3.6 server does not know --enable-v2; v3.5.35 was the last that did",
 				"etcd.service:3:20: review: the etcd 3.6 server does not know --log-output; v3.4.31 was the last that did"}},
-		{name: "a flag that became stable", rule: "server-flags", file: "compose.yaml", line: atlas.Line37,
-			before:   "image: quay.io/coreos/etcd\ncommand: [etcd, --listen-client-urls, \"http://0.0.0.0:2379\", --experimental-compaction-batch-limit=5]\n",
-			findings: []string{"compose.yaml:2:62: review: the etcd 3.7 server does not know --experimental-compaction-batch-limit; v3.6.16 was the last that did"}},
-		{name: "another program's flag", rule: "server-flags", file: "run.sh", line: atlas.Line37,
-			before: "# talks to etcd\n./svc --debug --ca-file /ca.pem\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := rewrite.Rewrite(target(c.line), "", nil, []*rules.Rule{rules.Lookup(c.rule)}, &load.Text{Name: c.file, Src: []byte(c.before)})
@@ -67,12 +119,16 @@ func TestBeforeAndAfterOfTextRules(t *testing.T) {
 		if r.Text == nil {
 			continue
 		}
-		s, err := rewrite.Rewrite(target(atlas.Line37), "", nil, []*rules.Rule{r}, &load.Text{Name: "Makefile", Src: []byte(r.Before)})
+		name := "Makefile"
+		if r.ID == "proto-import" {
+			name = "a.proto"
+		}
+		s, err := rewrite.Rewrite(target(atlas.Line37), "", nil, []*rules.Rule{r}, &load.Text{Name: name, Src: []byte(r.Before)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		after := r.Before
-		if a, ok := s.After["Makefile"]; ok {
+		if a, ok := s.After[name]; ok {
 			after = string(a)
 		}
 		if after != r.After || after == r.Before && len(s.Findings) == 0 {

@@ -1,0 +1,100 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// goCommand reports commands of the go command that fetch or build old etcd,
+// in Makefiles, Dockerfiles, scripts and CI files.
+//
+// Matched: go get, go install, go build, go mod and the like with a path of old
+// etcd, its root alone, with a version, or with /... included.
+//
+// Not matched: prose. Nothing is rewritten: what the command is for decides
+// whether it goes, names a module, or is a release to download.
+var goCommand = &Rule{
+	ID:     "go-command",
+	Title:  "report go commands that fetch or build old etcd",
+	Before: "RUN go get github.com/coreos/etcd/clientv3@v3.3.10\n",
+	After:  "RUN go get github.com/coreos/etcd/clientv3@v3.3.10\n",
+	Why:    "In a module, such a command brings the old etcd back into go.mod. Before modules it fetched what the build needs; go.mod does that now.",
+	Since:  "v3.5.0",
+	Safety: Report,
+	Refs:   []string{"https://go.dev/ref/mod#go-get"},
+	Text: func(p *TextPass) {
+		for _, l := range p.goCommands() {
+			for _, at := range oldWords(l.text) {
+				p.reportGoCommand(l.start+at[0], l.text[at[0]:at[1]])
+			}
+		}
+	},
+}
+
+var (
+	goTool  = regexp.MustCompile(`(?:^|[\s;&|("'=])(?:go|gvt|govendor|gopm) +(?:get|install|build|run|test|list|mod +\w+|fetch|add)\b`)
+	oldWord = regexp.MustCompile(`(?:^|[\s"'=])((?:github\.com/(?:coreos|etcd-io)|go\.etcd\.io)/etcd(?:/[^\s"'\\;&|)@=]*)?(?:@[^\s"'\\;&|)=]*)?)`)
+)
+
+// goCommands returns the commands that have a path of old etcd.
+func (p *TextPass) goCommands() []textLine {
+	if prose(p.Name) {
+		return nil
+	}
+	return slices.DeleteFunc(commands(p.Src), func(l textLine) bool {
+		if strings.HasPrefix(strings.TrimSpace(l.text), "#") || !goTool.MatchString(l.text) {
+			return true
+		}
+		return len(oldWords(l.text)) == 0
+	})
+}
+
+// oldWords returns where the arguments of a command are that name old etcd.
+func oldWords(text string) [][2]int {
+	var out [][2]int
+	for _, m := range oldWord.FindAllStringSubmatchIndex(text, -1) {
+		if m[3] < len(text) && isPathByte(text[m[3]]) {
+			continue // coreos/etcd-operator
+		}
+		if _, ok := oldPackage(text[m[2]:m[3]]); ok {
+			out = append(out, [2]int{m[2], m[3]})
+		}
+	}
+	return out
+}
+
+// oldPackage reads an argument of the go command: the package of old etcd, ""
+// for its root or all of it.
+func oldPackage(word string) (rel string, ok bool) {
+	path, _, _ := strings.Cut(word, "@")
+	path = strings.TrimSuffix(strings.TrimSuffix(path, "..."), "/")
+	if slices.Contains(atlas.OldRoots(), path) {
+		return "", true
+	}
+	rel, layout, ok := atlas.Canonical(path)
+	return rel, ok && layout != atlas.LayoutSplit
+}
+
+func (p *TextPass) reportGoCommand(at int, word string) {
+	rel, _ := oldPackage(word)
+	version := p.Target.Version
+	if version == "" {
+		version = atlas.Newest(p.Target.Line)
+	}
+	home, known := atlas.HomeOf(rel, p.Target.Line)
+	advice := "go get go.etcd.io/etcd/client/v3@" + version
+	switch {
+	case known && home.Name == "main", strings.HasPrefix(rel, "cmd"):
+		advice = "download it from https://github.com/etcd-io/etcd/releases/tag/" + version + ": its modules replace others, so that go install refuses them"
+	case known && home.Gone:
+		advice = "drop it: " + home.Note
+	case known:
+		advice = "go get " + home.Path + "@" + version
+	}
+	p.Report(at, at+len(word), edit.Review, "this command has "+word+" of old etcd",
+		advice+"; nothing, where it was to fetch what the build needs: go.mod says that")
+}

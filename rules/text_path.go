@@ -1,0 +1,29 @@
+package rules
+
+// textPath moves import paths in files that are not Go.
+//
+// Matched: paths of old etcd packages that have a home in the target, wherever
+// they stand: depguard lists, scripts, documentation, imports and options of
+// .proto files, and the mappings that protoc and buf are given.
+//
+// Not matched: what generator-path has, paths of modules alone, packages with a version, links into the
+// repository, and labels of Bazel, which gazelle writes.
+var textPath = &Rule{
+	ID:     "text-path",
+	Title:  "move import paths in files that are not Go",
+	Before: "import \"etcd/mvcc/mvccpb/kv.proto\"; // go.etcd.io/etcd/mvcc/mvccpb\n",
+	After:  "import \"etcd/api/mvccpb/kv.proto\"; // go.etcd.io/etcd/api/v3/mvccpb\n",
+	Why:    "Nothing compiles these files, so nothing proves the change: it is made only when asked for. text-mentions and proto-import name the files.",
+	Since:  "v3.5.0",
+	Safety: Same,
+	Refs:   []string{"https://github.com/etcd-io/etcd/blob/main/CHANGELOG/CHANGELOG-3.5.md"},
+	OptIn:  true,
+	Text: func(p *TextPass) {
+		done := p.generatorCommands()
+		for _, m := range append(p.movable(p.Src), protoMentions(p.Src, p.Target.Line)...) {
+			if m.New != "" && !m.within(done) {
+				p.Replace(m.Start, m.End, m.New, m.Path+" is now "+m.New)
+			}
+		}
+	},
+}
