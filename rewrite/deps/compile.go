@@ -23,30 +23,42 @@ type trial struct {
 	version string // in the plan before the search
 	pkg     string // package that does not compile
 	words   string // what the compiler said first
-	tried   []string
+	// candidates are the versions to try, best first; next is the place of the
+	// one that comes.
+	candidates []string
+	next       int
 }
 
-// dependenciesCompile compiles the packages of other modules that depend on
-// gRPC, protobuf or etcd, which the plan may have moved from under them, and
-// raises the module of one that fails to the smallest version that does not.
-// A module without one is put back and reported. It reports whether the plan
-// was changed.
+// dependenciesCompile compiles the packages of other modules that the plan has
+// moved something from under, such as gRPC, and raises the module of one that
+// fails to the smallest version that does not. A module without one is put
+// back and reported; one that failed before is left. It reports whether the
+// plan was changed.
 func (s *solver) dependenciesCompile(ctx context.Context) (changed bool, err error) {
 	g, err := loadGraph(ctx, s.Go, s.Dir, s.flags(), "./...")
 	if err != nil {
 		return false, s.unresolved(ctx, err)
 	}
+	e, err := s.earlierBuild(ctx)
+	if err != nil {
+		return false, err
+	}
 	touched := map[*pkg]bool{}
 	mods := map[string]module.Version{}
+	below := map[string][]module.Version{} // package → moved modules that it imports
 	args := append([]string{"build", "-o", os.DevNull}, s.flags()...)
 	n := len(args)
 	for _, p := range g.order { // dependencies come first
 		m := p.moduleVersion()
-		moved := isCore(m.Path) || isSplit(m.Path)
-		touched[p] = moved || slices.ContainsFunc(g.imports(p), func(q *pkg) bool { return touched[q] })
-		if p.Standard || p.own() || moved || !touched[p] || p.ForTest != "" || p.Name == "main" || p.Error != nil ||
+		touched[p] = e.moved(m) || slices.ContainsFunc(g.imports(p), func(q *pkg) bool { return touched[q] })
+		if p.Standard || p.own() || isCore(m.Path) || isSplit(m.Path) || !touched[p] || p.ForTest != "" || p.Name == "main" || p.Error != nil ||
 			m.Path == "" || s.standIns[m.Path] != "" || s.missing[m.Path] != "" {
 			continue
+		}
+		for _, q := range g.imports(p) {
+			if d := q.moduleVersion(); d.Path != m.Path && e.build != nil && e.build[d.Path] != "" && epoch(e.build[d.Path]) != epoch(d.Version) && !slices.Contains(below[p.ImportPath], d) {
+				below[p.ImportPath] = append(below[p.ImportPath], d)
+			}
 		}
 		mods[p.ImportPath] = m
 		args = append(args, p.ImportPath)
@@ -65,7 +77,14 @@ func (s *solver) dependenciesCompile(ctx context.Context) (changed bool, err err
 		}
 		t := s.trials[m.Path]
 		if t == nil {
+			if before, err := s.failedBefore(ctx, f); err != nil {
+				return false, err
+			} else if before {
+				s.accepted[m.Path] = true
+				continue
+			}
 			t = &trial{module: m.Path, version: m.Version, pkg: f.pkg, words: f.words}
+			t.candidates = s.suited(ctx, m.Path, s.candidates(ctx, m.Path, m.Version), below[f.pkg])
 			s.trials[m.Path] = t
 		}
 		return true, s.tryNext(ctx, t)
@@ -75,15 +94,9 @@ func (s *solver) dependenciesCompile(ctx context.Context) (changed bool, err err
 
 // tryNext plans the next version of a dependency, or the one that it had.
 func (s *solver) tryNext(ctx context.Context, t *trial) error {
-	at := t.version
-	if len(t.tried) > 0 {
-		at = t.tried[len(t.tried)-1]
-	}
-	for _, c := range s.candidates(ctx, t.module, at) {
-		if len(t.tried) == maxTrials {
-			break
-		}
-		t.tried = append(t.tried, c)
+	for t.next < min(len(t.candidates), maxTrials) {
+		c := t.candidates[t.next]
+		t.next++
 		if _, err := s.download(ctx, module.Version{Path: t.module, Version: c}); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -106,7 +119,7 @@ func (s *solver) giveUp(t *trial) {
 	s.accepted[t.module] = true
 	s.finding("gomod-dependency", edit.Manual, s.lineOfModule(t.module),
 		fmt.Sprintf("package %s of %s@%s does not compile with etcd %s: %s", t.pkg, t.module, t.version, s.release.Version, t.words),
-		fmt.Sprintf("no newer version was found that does (looked at: %d); move to a successor of %s, or to an older line with --target", len(t.tried), t.module))
+		fmt.Sprintf("no newer version was found that does (looked at: %d); move to a successor of %s, or to an older line with --target", t.next, t.module))
 }
 
 // otherTrial goes on when tidy cannot live with the version that is tried.

@@ -169,6 +169,7 @@ type solver struct {
 	raised   map[string][]string       // module → versions that were tried for it
 	raises   []raised
 	trials   map[string]*trial // by module
+	earlier  *earlier
 	trying   string            // module whose newer version was planned last, to make it compile
 	accepted map[string]bool   // modules that keep an old etcd, for want of a better version
 	standIns map[string]string // module → folder that stands in for it while the plan is made
