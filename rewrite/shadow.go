@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,11 +58,7 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 	// What is in a submodule is not the repository's to write.
 	vendored := !res.Submodules && len(filesBelow(vendor)) > 0
 	if vendored {
-		// An empty list of modules: the folder is there, and all of it is due.
-		if err := os.Mkdir(filepath.Join(copied, "vendor"), 0o777); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(filepath.Join(copied, "vendor", "modules.txt"), nil, 0o666); err != nil {
+		if err := copyVendor(vendor, filepath.Join(copied, "vendor"), res); err != nil {
 			return nil, err
 		}
 	}
@@ -113,6 +110,11 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 		return nil
 	}
 	if vendored {
+		for _, m := range res.Vendored {
+			for _, f := range filesBelow(filepath.Join(vendor, filepath.FromSlash(m.Path))) {
+				keep[path.Join("vendor", m.Path, f)] = true
+			}
+		}
 		for _, f := range filesBelow(vendor) {
 			if name := "vendor/" + f; !keep[name] && !slices.Contains(res.Files, name) {
 				if err := remove(name); err != nil {
@@ -154,6 +156,30 @@ func filesBelow(dir string) []string {
 		return nil
 	})
 	return out
+}
+
+// copyVendor makes a vendor folder with the modules that nothing but the
+// repository's own has; all else is due.
+func copyVendor(from, to string, res *legacy.Result) error {
+	var txt strings.Builder
+	for _, m := range res.Vendored {
+		fmt.Fprintf(&txt, "# %s %s\n## explicit\n", m.Path, m.Version)
+		src := filepath.Join(from, filepath.FromSlash(m.Path))
+		last := ""
+		for _, f := range filesBelow(src) {
+			if dir := path.Join(m.Path, path.Dir(f)); strings.HasSuffix(f, ".go") && dir != last {
+				txt.WriteString(dir + "\n")
+				last = dir
+			}
+		}
+		if err := os.CopyFS(filepath.Join(to, filepath.FromSlash(m.Path)), os.DirFS(src)); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(to, 0o777); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(to, "modules.txt"), []byte(txt.String()), 0o666)
 }
 
 // copySources copies what the go command compiles, with modes; vendored code

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/module"
 )
@@ -31,6 +32,7 @@ func (q *resolver) close(ctx context.Context, imports map[string]bool) error {
 		}
 		for _, imp := range open {
 			q.asked[imp] = true
+			q.fromVendor(imp)
 		}
 	}
 	return nil
@@ -76,6 +78,30 @@ func (q *resolver) needs(ctx context.Context, imports map[string]bool) []string 
 	open = slices.DeleteFunc(open, func(imp string) bool { return q.asked[imp] })
 	slices.Sort(open)
 	return open
+}
+
+// fromVendor takes the repository's own copy of a package that no module
+// holds. The version is one that no proxy has, with the commit of the lock if
+// there is one.
+func (q *resolver) fromVendor(imp string) {
+	if files, _ := filepath.Glob(filepath.Join(q.vendor, filepath.FromSlash(imp), "*.go")); len(files) == 0 || q.covers(imp) {
+		return
+	}
+	root := repoRoot(imp)
+	for p := imp; p != "."; p = path.Dir(p) {
+		if _, ok := q.pins[p]; ok {
+			root = p
+			break
+		}
+	}
+	rev := "000000000000"
+	if r := q.pins[root].revision; len(r) >= 12 {
+		rev = r[:12]
+	}
+	v := module.Version{Path: root, Version: module.PseudoVersion("v0", "", time.Time{}, rev)}
+	q.found[root] = v
+	q.dirs[v] = filepath.Join(q.vendor, filepath.FromSlash(root))
+	q.vendored = append(q.vendored, v)
 }
 
 // source is where the files of a module come from.

@@ -51,7 +51,10 @@ type Result struct {
 	// EtcdRelease is the one that the code was written for, "" if nothing
 	// tells.
 	EtcdRelease string
-	Notes       []Note // where a version is not the locked one, and why
+	// Vendored are modules that cannot be had, and of which the repository's
+	// vendor folder has a copy.
+	Vendored []module.Version
+	Notes    []Note // where a version is not the locked one, and why
 }
 
 // Note is something to know of the versions in a go.mod.
@@ -77,6 +80,7 @@ func Make(ctx context.Context, opt Options) (*Result, error) {
 		return nil, err
 	}
 	q := newResolver(opt.Go, opt.Scratch)
+	q.vendor = filepath.Join(opt.Dir, "vendor")
 	if err := os.WriteFile(filepath.Join(opt.Scratch, "go.mod"), []byte("module "+res.Path+"\n\ngo 1.13\n"), 0o666); err != nil {
 		return nil, err
 	}
@@ -129,6 +133,7 @@ func Make(ctx context.Context, opt Options) (*Result, error) {
 		}
 	}
 	f.Cleanup()
+	res.Vendored = q.vendored
 	res.Notes = q.notes()
 	res.GoMod, err = f.Format()
 	return res, err

@@ -16,7 +16,7 @@ import (
 // locked finds the versions of what a lock pins: the tag, else the commit,
 // else a version of the time.
 func (q *resolver) locked(ctx context.Context, pins []pin, etcdRelease string, imports map[string]bool) error {
-	byMod := map[string]pin{}
+	byMod := q.pins
 	for _, p := range pins {
 		mod := repoRoot(p.path)
 		if m, ok := etcdModule(p.path); ok {
@@ -52,7 +52,7 @@ func (q *resolver) locked(ctx context.Context, pins []pin, etcdRelease string, i
 			}
 		}
 	}
-	if err := q.kubernetes(ctx, byMod); err != nil {
+	if err := q.kubernetes(ctx); err != nil {
 		return err
 	}
 	left = slices.DeleteFunc(left, func(mod string) bool {
@@ -130,7 +130,8 @@ var kubernetesFirst = []string{"v0.15.7", "v0.15.12", "v0.16.4", "v0.16.8", "v0.
 // kubernetes takes the nearest release for the libraries of Kubernetes that
 // are locked at one from before their tags were versions: the same for all,
 // as they only go together.
-func (q *resolver) kubernetes(ctx context.Context, byMod map[string]pin) error {
+func (q *resolver) kubernetes(ctx context.Context) error {
+	byMod := q.pins
 	var mods []string
 	for _, mod := range sortedKeys(byMod) {
 		if _, ok := q.found[mod]; !ok && kubernetesTag(byMod[mod].version) != "" {

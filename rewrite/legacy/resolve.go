@@ -21,23 +21,26 @@ import (
 // resolver turns what a lock says into module versions, by asking the go
 // command in a scratch module.
 type resolver struct {
-	run   *gocmd.Runner
-	dir   string
-	date  time.Time                 // of what is looked for: the lock, or the code
-	found map[string]module.Version // by module path
-	forks map[string]module.Version // what a lock has instead of a module
-	dirs  map[module.Version]string // of downloaded modules; "" for one that cannot be had
-	asked map[string]bool           // packages that modules were looked for
+	run    *gocmd.Runner
+	dir    string
+	date   time.Time                 // of what is looked for: the lock, or the code
+	vendor string                    // folder of vendored packages, there or not
+	pins   map[string]pin            // by module path
+	found  map[string]module.Version // by module path
+	forks  map[string]module.Version // what a lock has instead of a module
+	dirs   map[module.Version]string // of downloaded modules; "" for one that cannot be had
+	asked  map[string]bool           // packages that modules were looked for
 
-	unlocked []string // modules that cannot be had as they were locked
-	younger  []string // modules with no known version of the time
-	missing  []string // what cannot be had at all, and why
+	vendored []module.Version // taken from the vendor folder
+	unlocked []string         // modules that cannot be had as they were locked
+	younger  []string         // modules with no known version of the time
+	missing  []string         // what cannot be had at all, and why
 }
 
 func newResolver(run *gocmd.Runner, dir string) *resolver {
 	return &resolver{
 		run: run.With("GOWORK=off"), dir: dir,
-		found: map[string]module.Version{}, forks: map[string]module.Version{},
+		pins: map[string]pin{}, found: map[string]module.Version{}, forks: map[string]module.Version{},
 		dirs: map[module.Version]string{}, asked: map[string]bool{},
 	}
 }
