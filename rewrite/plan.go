@@ -181,13 +181,16 @@ type planner struct {
 	rules    []*rules.Rule
 	scratch  string
 	checkout string // of etcd, to plan against; "" for a release
-	from     string
-	fromFile string
-	modules  []*module
-	texts    []*load.Text
-	sources  map[string]*load.Source // by name
-	dirs     int
-	baseline map[*module]*baseline
+	// workspace runs the go command as the user does, in the workspace if
+	// there is one.
+	workspace *gocmd.Runner
+	from      string
+	fromFile  string
+	modules   []*module
+	texts     []*load.Text
+	sources   map[string]*load.Source // by name
+	dirs      int
+	baseline  map[*module]*baseline
 }
 
 // module is a module that is to be migrated.
@@ -212,6 +215,17 @@ func (pl *planner) oldModFile(ctx context.Context, dir string) (string, error) {
 }
 
 func (pl *planner) load(ctx context.Context) error {
+	// Builds from a vendor folder want no checksums, and have it beside go.work.
+	if pl.workspace = pl.opt.Go; pl.tree.Work != "" && !pl.tree.Vendor {
+		d, err := pl.dir("work")
+		if err != nil {
+			return err
+		}
+		// A go.work that cannot be read is the go command's to refuse.
+		if work, err := gocmd.CopyWork(pl.tree.Work, d); err == nil {
+			pl.workspace = pl.opt.Go.With("GOWORK=" + work)
+		}
+	}
 	pl.sources = map[string]*load.Source{}
 	pl.from = pl.opt.From
 	for _, m := range pl.tree.Modules {
@@ -223,7 +237,7 @@ func (pl *planner) load(ctx context.Context) error {
 		}
 		pl.opt.Progress("loading %s", m.Dir)
 		res, err := load.Load(ctx, pl.tree, m, load.Options{
-			Go: pl.opt.Go, Tags: pl.opt.Tags,
+			Go: pl.workspace, Tags: pl.opt.Tags,
 			OldModFile: pl.oldModFile,
 		})
 		if err != nil {
@@ -269,6 +283,13 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 		for _, pr := range m.res.Problems {
 			p.Findings = append(p.Findings, loadFinding(m, pr))
 		}
+	}
+	if alt, err := pl.opt.Go.ModFile(ctx); err == nil && alt != "" {
+		p.Findings = append(p.Findings, edit.Finding{
+			Rule: "go-mod", Severity: edit.Review, File: "go.mod", Line: 1, Col: 1,
+			Message: fmt.Sprintf("GOFLAGS has -modfile=%s: builds do not use go.mod, which is what is planned", alt),
+			Advice:  "carry the changes over to that file, or run 'go env -u GOFLAGS'",
+		})
 	}
 	src, err := Rewrite(target, pl.from, packages, pl.rules, pl.texts...)
 	if err != nil {
@@ -346,12 +367,12 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 		files := res.Files()
 		if m.Vendor {
 			pl.opt.Progress("refreshing the vendor folder of %s", m.Path)
-			vendored, err := deps.Vendor(ctx, req, res)
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, vendored...)
 		}
+		vendored, err := deps.Vendor(ctx, req, res)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, vendored...)
 		for _, f := range files {
 			f.Path = path.Join(m.Rel, f.Path)
 			p.Writes = append(p.Writes, f)
@@ -403,20 +424,20 @@ func (p *Plan) sortWrites() {
 	slices.SortFunc(p.Writes, func(a, b edit.FileChange) int { return strings.Compare(a.Path, b.Path) })
 }
 
-// solveWork plans the go.work of a repository after its members, and returns
-// the file to build the members with; "" when there is none in the tree.
-func (pl *planner) solveWork(ctx context.Context, p *Plan, ov *overlay, solved map[*module]*deps.Result) (string, error) {
+// solveWork plans the go.work of a repository after its members, which are
+// built with it; nil when there is none in the tree.
+func (pl *planner) solveWork(ctx context.Context, p *Plan, ov *overlay, solved map[*module]*deps.Result) (*deps.WorkResult, error) {
 	rel, err := filepath.Rel(pl.tree.Root, pl.tree.Work)
 	if pl.tree.Work == "" || err != nil || !filepath.IsLocal(rel) || len(solved) == 0 {
-		return "", nil
+		return nil, nil
 	}
 	d, err := pl.dir("work")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	overlay, err := ov.file(d)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	members := map[string]*deps.Result{}
 	for m, res := range solved {
@@ -424,7 +445,7 @@ func (pl *planner) solveWork(ctx context.Context, p *Plan, ov *overlay, solved m
 	}
 	res, err := deps.SolveWork(ctx, deps.WorkRequest{Go: pl.opt.Go, File: pl.tree.Work, Scratch: d, OverlayFile: overlay, Members: members})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	folder := filepath.ToSlash(filepath.Dir(rel))
 	for _, f := range res.Findings {
@@ -438,7 +459,7 @@ func (pl *planner) solveWork(ctx context.Context, p *Plan, ov *overlay, solved m
 		f.Path = path.Join(folder, f.Path)
 		p.Writes = append(p.Writes, f)
 	}
-	return res.File, nil
+	return res, nil
 }
 
 func firstLine(s string) string {

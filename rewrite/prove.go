@@ -14,19 +14,20 @@ import (
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 	"github.com/etcdshift/etcdshift/rewrite/verify"
+	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
 // prove lets the compiler judge a plan, module by module, and sets the status
 // of the modules and of the plan. Each problem that is left and that no
 // finding covers becomes a finding of its own.
-func (pl *planner) prove(ctx context.Context, p *Plan, ov *overlay, solved map[*module]*deps.Result, work string) error {
+func (pl *planner) prove(ctx context.Context, p *Plan, ov *overlay, solved map[*module]*deps.Result, work *deps.WorkResult) error {
 	for i, m := range pl.modules {
 		rm := &p.Modules[i]
 		switch res := solved[m]; {
 		case rm.Status == report.Unresolved:
-		case m.Along && work == "":
+		case m.Along && work == nil:
 			rm.Status = report.Nothing
-		case rm.Status == report.Left && (work == "" || !m.Member):
+		case rm.Status == report.Left && (work == nil || !m.Member):
 		case len(p.Writes) == 0 && p.onlyNotes():
 			rm.Status = report.Nothing
 		case pl.opt.Verify == verify.None:
@@ -49,7 +50,7 @@ func (pl *planner) prove(ctx context.Context, p *Plan, ov *overlay, solved map[*
 
 func (p *Plan) onlyNotes() bool { return p.Left() == 0 }
 
-func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, m *module, ov *overlay, res *deps.Result, work string) error {
+func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, m *module, ov *overlay, res *deps.Result, work *deps.WorkResult) error {
 	pl.opt.Progress("proving %s with go build and go vet", m.Path)
 	d, err := pl.dir("prove")
 	if err != nil {
@@ -63,10 +64,13 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	req := verify.Request{
 		Dir: m.Dir, Overlay: overlay, Original: ov.original, Level: pl.opt.Verify, Configs: configs(m),
 	}
-	if work != "" && m.Member {
+	if work != nil && m.Member {
 		// -modfile is refused in a workspace; there the overlay has the go.mod
 		// of every member.
-		req.Go, req.Mod = pl.opt.Go.With("GOWORK="+work), "readonly"
+		req.Go, req.Mod = pl.opt.Go.With("GOWORK="+work.File), "readonly"
+		if work.Vendored {
+			req.Mod = "vendor"
+		}
 	} else {
 		req.Go, req.Mod, req.ModFile = pl.opt.Go.With("GOWORK=off"), "readonly", res.ModFile
 	}
@@ -254,8 +258,8 @@ func (pl *planner) before(ctx context.Context, m *module) (*baseline, error) {
 		return b, nil
 	}
 	pl.opt.Progress("checking what was broken before in %s", m.Path)
-	req := verify.Request{Go: pl.opt.Go, Dir: m.Dir, Mod: "readonly", Level: pl.opt.Verify, Configs: configs(m)}
-	if m.Vendor {
+	req := verify.Request{Go: pl.workspace, Dir: m.Dir, Mod: "readonly", Level: pl.opt.Verify, Configs: configs(m)}
+	if pl.tree.VendorOf(m.Module) {
 		req.Mod = "vendor"
 	}
 	tree, err := verify.Run(ctx, req)
@@ -320,7 +324,9 @@ func (pl *planner) cover(p *Plan, m *module, pr verify.Problem, sev edit.Severit
 		f.File = path.Join(m.Rel, "go.mod")
 		f.Message = pr.String()
 		f.Advice = fmt.Sprintf("a dependency is in the way; 'etcdshift doctor %s' explains what requires it", m.Rel)
-		p.Findings = append(p.Findings, f)
+		if sev != edit.Manual || !p.coveredInGoMod(f.File, pr) {
+			p.Findings = append(p.Findings, f)
+		}
 		return
 	}
 	f.File, f.Line, f.Col = path.Join(m.Rel, pr.File), pr.Line, pr.Col
@@ -336,4 +342,22 @@ func (pl *planner) cover(p *Plan, m *module, pr verify.Problem, sev edit.Severit
 	}
 	f.EndLine = f.Line
 	p.Findings = append(p.Findings, f)
+}
+
+// coveredInGoMod says whether a finding at a line of go.mod is about the
+// dependency that a problem is in: old etcd that something still imports, or a
+// dependency that the plan tried to raise. That one is for a person then.
+func (p *Plan) coveredInGoMod(file string, pr verify.Problem) bool {
+	for i := range p.Findings {
+		f := &p.Findings[i]
+		if f.File != file || f.Rule != "gomod-old-etcd" && f.Rule != "gomod-dependency" {
+			continue
+		}
+		_, layout, etcd := atlas.Canonical(pr.Package)
+		if strings.Contains(f.Message, "package "+pr.Package+" ") || etcd && layout != atlas.LayoutSplit && f.Rule == "gomod-old-etcd" {
+			f.Severity = edit.Manual
+			return true
+		}
+	}
+	return false
 }

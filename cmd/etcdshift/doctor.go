@@ -59,15 +59,18 @@ recognise the log; 2 usage.`,
 				}
 				err = enc.Encode(ds)
 			case len(ds) == 0 && log != "":
-				fmt.Fprintln(c.OutOrStdout(), "not recognised: no known failure of etcd or gRPC dependencies is in this text")
-				return exit(exitFailed)
+				_, err = fmt.Fprintln(c.OutOrStdout(), "not recognised: no known failure of etcd or gRPC dependencies is in this text")
 			case len(ds) == 0:
 				_, err = fmt.Fprintln(c.OutOrStdout(), "nothing found")
 			default:
 				err = doctor.Print(c.OutOrStdout(), ds)
 			}
-			if err == nil && len(ds) > 0 {
+			switch {
+			case err != nil:
+			case len(ds) > 0:
 				err = exit(exitNeeded)
+			case log != "":
+				err = exit(exitFailed)
 			}
 			return err
 		},

@@ -1,11 +1,11 @@
-package deps
+package deps_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
 
-	"github.com/etcdshift/etcdshift/rewrite/gocmd"
+	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
@@ -24,8 +24,8 @@ func TestChooseTakesTheNewestThatTheGoInUseBuilds(t *testing.T) {
 		{"1.26.8", "v3.5.35", "v3.6.16", "v3.7.3"},
 	} {
 		for line, want := range map[atlas.Line]string{atlas.Line35: tt.v35, atlas.Line36: tt.v36, atlas.Line37: tt.v37} {
-			r, why, err := Choose(line, "", tt.goInUse, "1.16", false)
-			none := (*NoRelease)(nil)
+			r, why, err := deps.Choose(line, "", tt.goInUse, "1.16", false)
+			none := (*deps.NoRelease)(nil)
 			switch {
 			case want == "" && (!errors.As(err, &none) || !strings.Contains(none.Reason, "requires Go") || none.Next == ""):
 				t.Errorf("Go %s, line %s: got %s, %v; want none", tt.goInUse, line, r.Version, err)
@@ -57,8 +57,8 @@ func TestChooseKeepsTheGoDirective(t *testing.T) {
 		{atlas.Line36, "1.26", "v3.6.16"},
 		{atlas.Line37, "1.25", ""},
 	} {
-		r, _, err := Choose(tt.line, "", "1.26.8", tt.directive, true)
-		if none := (*NoRelease)(nil); r.Version != tt.want || (tt.want == "") != errors.As(err, &none) {
+		r, _, err := deps.Choose(tt.line, "", "1.26.8", tt.directive, true)
+		if none := (*deps.NoRelease)(nil); r.Version != tt.want || (tt.want == "") != errors.As(err, &none) {
 			t.Errorf("line %s, go %s: got %q, %v; want %q", tt.line, tt.directive, r.Version, err, tt.want)
 		}
 	}
@@ -75,32 +75,9 @@ func TestChooseRefusesAnExactReleaseThatDoesNotFit(t *testing.T) {
 		{"v3.6.16", "1.24.1", false, "requires Go"},
 		{"v3.6.16", "1.26.8", true, "would raise the go directive"},
 	} {
-		_, _, err := Choose(atlas.Line36, tt.exact, tt.goInUse, "1.21", tt.keep)
-		if none := (*NoRelease)(nil); !errors.As(err, &none) || !strings.Contains(none.Reason, tt.reason) {
+		_, _, err := deps.Choose(atlas.Line36, tt.exact, tt.goInUse, "1.21", tt.keep)
+		if none := (*deps.NoRelease)(nil); !errors.As(err, &none) || !strings.Contains(none.Reason, tt.reason) {
 			t.Errorf("%s: %v", tt.exact, err)
 		}
-	}
-}
-
-func TestSolveWithAnOlderToolchain(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		toolchain string
-		line      atlas.Line
-		release   string
-	}{
-		{"go1.19.13", atlas.Line35, "v3.5.12"},
-		{"go1.24.13", atlas.Line36, "v3.6.8"},
-	} {
-		t.Run(tt.toolchain, func(t *testing.T) {
-			m := newModule(t, gomod("go 1.16"))
-			m.req.Go = &gocmd.Runner{Env: []string{"GOTOOLCHAIN=" + tt.toolchain}}
-			m.req.Line = tt.line
-			res := m.solve()
-			if res.Release != tt.release {
-				t.Errorf("release %s, want %s", res.Release, tt.release)
-			}
-			m.builds(res)
-		})
 	}
 }

@@ -32,8 +32,8 @@ type trial struct {
 // dependenciesCompile compiles the packages of other modules that the plan has
 // moved something from under, such as gRPC, and raises the module of one that
 // fails to the smallest version that does not. A module without one is put
-// back and reported; one that failed before is left. It reports whether the
-// plan was changed.
+// back and reported; one that failed before is left, unless it is gRPC or
+// protobuf that it was not made for. It reports whether the plan was changed.
 func (s *solver) dependenciesCompile(ctx context.Context) (changed bool, err error) {
 	g, err := loadGraph(ctx, s.Go, s.Dir, s.flags(), "./...")
 	if err != nil {
@@ -45,6 +45,7 @@ func (s *solver) dependenciesCompile(ctx context.Context) (changed bool, err err
 	}
 	touched := map[*pkg]bool{}
 	mods := map[string]module.Version{}
+	direct := map[string]bool{}            // imports what etcd moves itself
 	below := map[string][]module.Version{} // package → moved modules that it imports
 	args := append([]string{"build", "-o", os.DevNull}, s.flags()...)
 	n := len(args)
@@ -55,6 +56,10 @@ func (s *solver) dependenciesCompile(ctx context.Context) (changed bool, err err
 			m.Path == "" || s.standIns[m.Path] != "" || s.missing[m.Path] != "" {
 			continue
 		}
+		direct[p.ImportPath] = slices.ContainsFunc(g.imports(p), func(q *pkg) bool {
+			d := q.moduleVersion().Path
+			return isCore(d) || isSplit(d)
+		})
 		for _, q := range g.imports(p) {
 			if d := q.moduleVersion(); d.Path != m.Path && e.build != nil && e.build[d.Path] != "" && epoch(e.build[d.Path]) != epoch(d.Version) && !slices.Contains(below[p.ImportPath], d) {
 				below[p.ImportPath] = append(below[p.ImportPath], d)
@@ -77,11 +82,13 @@ func (s *solver) dependenciesCompile(ctx context.Context) (changed bool, err err
 		}
 		t := s.trials[m.Path]
 		if t == nil {
-			if before, err := s.failedBefore(ctx, f); err != nil {
-				return false, err
-			} else if before {
-				s.accepted[m.Path] = true
-				continue
+			if !direct[f.pkg] {
+				if before, err := s.failedBefore(ctx, f); err != nil {
+					return false, err
+				} else if before {
+					s.accepted[m.Path] = true
+					continue
+				}
 			}
 			t = &trial{module: m.Path, version: m.Version, pkg: f.pkg, words: f.words}
 			t.candidates = s.suited(ctx, m.Path, s.candidates(ctx, m.Path, m.Version), below[f.pkg])

@@ -71,6 +71,7 @@ type Result struct {
 	Build        []module.Version // build list of the plan, without the main module
 	beforeMod    []byte
 	beforeSum    []byte
+	wakes        bool     // builds will use a vendor folder that the go command did not make
 	vendored     []string // those of Unreachable that are compiled from the vendor folder
 	solver       *solver
 }
@@ -166,7 +167,8 @@ type solver struct {
 	set      map[string]requirement    // module → requirement to write
 	adds     map[string]modfileReplace // module → replace to write
 	kept     map[string]string         // "replace …" that stays → why
-	raised   map[string][]string       // module → versions that were tried for it
+	forks    []*fork
+	raised   map[string][]string // module → versions that were tried for it
 	raises   []raised
 	trials   map[string]*trial // by module
 	earlier  *earlier

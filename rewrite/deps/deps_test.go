@@ -1,11 +1,9 @@
-package deps
+package deps_test
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,47 +11,32 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
-// A module is a small module on disk, from a txtar archive. Files below
-// overlay/ are not part of the tree: they stand for the rewritten sources.
+// testModule is a small module on disk, from a txtar archive.
 type testModule struct {
 	t    *testing.T
-	root string // of the archive
 	dir  string // of the module
-	req  Request
+	req  deps.Request
 	tree map[string]string // what the tree held before
 }
 
 func newModule(t *testing.T, archive string) *testModule {
 	t.Helper()
 	root := t.TempDir()
-	m := &testModule{t: t, root: root, dir: filepath.Join(root, "tree")}
-	overlay := map[string]string{}
+	m := &testModule{t: t, dir: filepath.Join(root, "tree")}
 	for _, f := range txtar.Parse([]byte(archive)).Files {
-		name := filepath.Join(m.dir, f.Name)
-		if rest, ok := strings.CutPrefix(f.Name, "overlay/"); ok {
-			name = filepath.Join(root, f.Name)
-			overlay[filepath.Join(m.dir, rest)] = name
-		}
-		write(t, name, f.Data)
+		write(t, filepath.Join(m.dir, f.Name), f.Data)
 	}
-	m.req = Request{
+	m.req = deps.Request{
 		Go: &gocmd.Runner{}, Dir: m.dir, Scratch: filepath.Join(root, "scratch"),
 		Line: atlas.Line36, Imports: []string{"go.etcd.io/etcd/client/v3"},
 	}
 	if err := os.MkdirAll(m.req.Scratch, 0o777); err != nil {
 		t.Fatal(err)
-	}
-	if len(overlay) > 0 {
-		b, err := json.Marshal(map[string]any{"Replace": overlay})
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.req.OverlayFile = filepath.Join(root, "overlay.json")
-		write(t, m.req.OverlayFile, b)
 	}
 	m.tree = readTree(t, m.dir)
 	return m
@@ -95,52 +78,28 @@ func readTree(t *testing.T, dir string) map[string]string {
 	return tree
 }
 
-// untouched fails if the tree changed.
-func (m *testModule) untouched() {
-	m.t.Helper()
-	now := readTree(m.t, m.dir)
-	if maps.Equal(now, m.tree) {
-		return
-	}
+// sameTree fails if a tree is not what it was.
+func sameTree(t *testing.T, dir string, was map[string]string) {
+	t.Helper()
+	now := readTree(t, dir)
 	for name := range now {
-		if m.tree[name] != now[name] {
-			m.t.Errorf("the tree changed: %s", name)
+		if was[name] != now[name] {
+			t.Errorf("the tree changed: %s", name)
 		}
 	}
-	for name := range m.tree {
+	for name := range was {
 		if _, ok := now[name]; !ok {
-			m.t.Errorf("the tree changed: %s is gone", name)
+			t.Errorf("the tree changed: %s is gone", name)
 		}
 	}
 }
 
-// failsBefore runs go commands in a copy of the tree, as a person would, and
-// fails the test unless one of them fails with the text.
-func (m *testModule) failsBefore(want string, commands ...string) {
-	m.t.Helper()
-	dir := m.t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(m.dir)); err != nil {
-		m.t.Fatal(err)
-	}
-	for _, c := range commands {
-		out, failed, err := m.req.Go.Combined(context.Background(), dir, strings.Fields(c)...)
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		if failed {
-			if !strings.Contains(out, want) {
-				m.t.Errorf("before: go %s fails without %q:\n%s", c, want, out)
-			}
-			return
-		}
-	}
-	m.t.Errorf("before: nothing fails of %q", commands)
-}
+func (m *testModule) untouched() { m.t.Helper(); sameTree(m.t, m.dir, m.tree) }
 
 // solve plans and fails the test if there is no plan.
-func (m *testModule) solve() *Result {
+func (m *testModule) solve() *deps.Result {
 	m.t.Helper()
-	res, err := Solve(context.Background(), m.req)
+	res, err := deps.Solve(context.Background(), m.req)
 	m.untouched()
 	if err != nil {
 		m.t.Fatalf("Solve: %v", err)
@@ -150,27 +109,15 @@ func (m *testModule) solve() *Result {
 
 // builds proves a plan: go vet compiles all that is imported and type-checks
 // the rest, without linking programs.
-func (m *testModule) builds(res *Result) {
+func (m *testModule) builds(res *deps.Result) {
 	m.t.Helper()
-	for _, args := range [][]string{
-		{"vet", "-mod=readonly"},
-	} {
-		if out, failed := m.run(res, append(args, m.flags(res, "./...")...)...); failed {
-			m.t.Errorf("go %s fails with the plan:\n%s\n%s", args[0], out, res.GoMod)
-		}
+	if out, failed := m.run("vet", "-mod=readonly", "-modfile="+res.ModFile, "./..."); failed {
+		m.t.Errorf("go vet fails with the plan:\n%s\n%s", out, res.GoMod)
 	}
 	m.untouched()
 }
 
-func (m *testModule) flags(res *Result, more ...string) []string {
-	fl := []string{"-modfile=" + res.ModFile}
-	if m.req.OverlayFile != "" {
-		fl = append(fl, "-overlay="+m.req.OverlayFile)
-	}
-	return append(fl, more...)
-}
-
-func (m *testModule) run(res *Result, args ...string) (out string, failed bool) {
+func (m *testModule) run(args ...string) (out string, failed bool) {
 	m.t.Helper()
 	out, failed, err := m.req.Go.With("GOWORK=off").Combined(context.Background(), m.dir, args...)
 	if err != nil {
@@ -180,7 +127,7 @@ func (m *testModule) run(res *Result, args ...string) (out string, failed bool) 
 }
 
 // changed fails if no change begins with each text.
-func changed(t *testing.T, res *Result, want ...string) {
+func changed(t *testing.T, res *deps.Result, want ...string) {
 	t.Helper()
 	var all []string
 	for _, c := range res.Changes {
@@ -242,11 +189,7 @@ func main() {
 }
 `
 
-// typesMain imports the lightest package of etcd: what is vendored compiles
-// anew in each test.
-const typesMain = `package main
-
-import _ "go.etcd.io/etcd/client/pkg/v3/types"
-
-func main() {}
-`
+// gomod is a module with a go.mod and the program on the client.
+func gomod(text string) string {
+	return "-- go.mod --\nmodule example.com/m\n\n" + text + "\n-- main.go --\n" + clientMain
+}

@@ -18,8 +18,8 @@ import (
 // did. They are dropped when they are marked indirect; tidy brings back what
 // something else needs.
 var companions = []string{
-	"github.com/coreos/bbolt",
-	"github.com/coreos/go-systemd",
+	coreosBolt,
+	coreosSystemd,
 	"github.com/coreos/pkg",
 	"github.com/tmc/grpc-websocket-proxy",
 	"github.com/xiang90/probing",

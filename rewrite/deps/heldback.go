@@ -179,11 +179,19 @@ func (s *solver) raiseOther(ctx context.Context, now *Unsolved) (bool, error) {
 // raised: a version without the import can have another API than those above
 // it were written for. It reports whether the plan was changed.
 func (s *solver) raisesBuild(ctx context.Context) (bool, error) {
+	if len(s.raises) == 0 {
+		return false, nil
+	}
+	g, err := loadGraph(ctx, s.Go, s.Dir, s.flags(), "./...")
+	if err != nil {
+		return false, s.unresolved(ctx, err)
+	}
 	for i, r := range s.raises {
 		args := append([]string{"build", "-o", os.DevNull}, s.flags()...)
 		n := len(args)
 		for _, l := range r.links[:len(r.links)-1] {
-			if !l.own && !l.test {
+			// Raising may have cut the chain, so that the rest is in no build.
+			if !l.own && !l.test && g.pkgs[l.pkg] != nil {
 				args = append(args, l.pkg)
 			}
 		}
@@ -196,9 +204,6 @@ func (s *solver) raisesBuild(ctx context.Context) (bool, error) {
 		}
 		if !failed || !strings.Contains(out, "\n") {
 			continue
-		}
-		if strings.Contains(out, "no required module provides package") {
-			continue // raising cut the chain here, and nothing needs that part
 		}
 		s.raises = slices.Delete(s.raises, i, i+1)
 		delete(s.set, r.module)

@@ -1,4 +1,4 @@
-package deps
+package deps_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
@@ -63,8 +64,8 @@ func TestSolveAgainstAFolderThatIsNoCheckout(t *testing.T) {
 	t.Parallel()
 	m := newModule(t, gomod("go 1.24"))
 	m.req.Local = t.TempDir()
-	_, err := Solve(context.Background(), m.req)
-	if none := (*NoRelease)(nil); !errors.As(err, &none) || !strings.Contains(err.Error(), "no checkout of etcd") {
+	_, err := deps.Solve(context.Background(), m.req)
+	if none := (*deps.NoRelease)(nil); !errors.As(err, &none) || !strings.Contains(err.Error(), "no checkout of etcd") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -78,8 +79,8 @@ func TestSolveTakesAReleaseThatIsNewerThanTheAtlas(t *testing.T) {
 	m.builds(res)
 
 	m.req.Version = "v3.7.999"
-	_, err := Solve(context.Background(), m.req)
-	if none := (*NoRelease)(nil); !errors.As(err, &none) || !strings.Contains(err.Error(), "v3.7.3") {
+	_, err := deps.Solve(context.Background(), m.req)
+	if none := (*deps.NoRelease)(nil); !errors.As(err, &none) || !strings.Contains(err.Error(), "v3.7.3") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -97,7 +98,7 @@ func TestStepsGoOneLineAtATime(t *testing.T) {
 		{"v3.5.12", atlas.Line37, []atlas.Line{"3.6", "3.7"}},
 		{"v3.6.1", atlas.Line36, []atlas.Line{"3.6"}},
 	} {
-		if got := Steps(tt.from, tt.target); !slices.Equal(got, tt.want) {
+		if got := deps.Steps(tt.from, tt.target); !slices.Equal(got, tt.want) {
 			t.Errorf("from %s to %s: %v, want %v", tt.from, tt.target, got, tt.want)
 		}
 	}

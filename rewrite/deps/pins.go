@@ -31,7 +31,10 @@ var ErrNoPins = errors.New("no recorded pins (" + PinsFile + "); 'etcdshift migr
 // and deploys with.
 type Pins struct {
 	Modules []ModulePin `json:"modules"`
-	Images  []ImagePin  `json:"images,omitempty"`
+	// WorkVendor are the versions in the vendor folder of a workspace, by
+	// module path.
+	WorkVendor map[string]string `json:"workVendor,omitempty"`
+	Images     []ImagePin        `json:"images,omitempty"`
 }
 
 // ModulePin is the version of a module in one of the repository's own.
@@ -105,6 +108,12 @@ func CurrentPins(ctx context.Context, run *gocmd.Runner, root string, modules []
 			return nil, err
 		}
 		p.Modules = append(p.Modules, pins...)
+	}
+	if _, work := gocmd.Vendored(root); work {
+		var err error
+		if p.WorkVendor, err = vendorPins(root); err != nil {
+			return nil, err
+		}
 	}
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -187,11 +196,13 @@ func modulePins(ctx context.Context, run *gocmd.Runner, dir, rel string) ([]Modu
 			pin(path).Build = version
 		}
 	}
-	if data, err := os.ReadFile(filepath.Join(dir, "vendor", "modules.txt")); err == nil {
-		for line := range strings.Lines(string(data)) {
-			if f := strings.Fields(line); len(f) >= 3 && f[0] == "#" && pinned(f[1]) {
-				pin(f[1]).Vendor = f[2]
-			}
+	if own, _ := gocmd.Vendored(dir); own {
+		vendored, err := vendorPins(dir)
+		if err != nil {
+			return nil, err
+		}
+		for path, version := range vendored {
+			pin(path).Vendor = version
 		}
 	}
 	var pins []ModulePin
@@ -199,6 +210,21 @@ func modulePins(ctx context.Context, run *gocmd.Runner, dir, rel string) ([]Modu
 		pins = append(pins, *by[path])
 	}
 	return pins, nil
+}
+
+// vendorPins reads the versions in the vendor folder of a directory.
+func vendorPins(dir string) (map[string]string, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "vendor", "modules.txt"))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) >= 3 && f[0] == "#" && f[2] != "=>" && pinned(f[1]) {
+			out[f[1]] = f[2]
+		}
+	}
+	return out, nil
 }
 
 // Compare returns where the pins as they are differ from those recorded, and
@@ -243,6 +269,11 @@ func (p *Pins) Compare(now *Pins) []Drift {
 	for _, k := range sortedKeys(recorded) {
 		m := recorded[k]
 		add(path.Join(m.Dir, "go.mod"), "%s is gone, recorded is %s", m.Module, cmp.Or(m.Build, m.GoMod))
+	}
+	for _, path := range union(p.WorkVendor, now.WorkVendor) {
+		if was, is := p.WorkVendor[path], now.WorkVendor[path]; was != is {
+			add("vendor/modules.txt", "%s is vendored at %s, recorded is %s", path, none(is), none(was))
+		}
 	}
 	for _, i := range now.Images {
 		if !slices.Contains(p.Images, i) {

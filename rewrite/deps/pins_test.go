@@ -65,6 +65,8 @@ func TestPinsNoticeWhatMoves(t *testing.T) {
 	write("vendor/modules.txt", "# google.golang.org/protobuf v1.32.0\n## explicit\n")
 	expect(now(), "vendor/modules.txt: google.golang.org/protobuf is vendored at v1.32.0, recorded is no version",
 		"vendor/modules.txt: google.golang.org/protobuf is vendored at v1.32.0, and the build list has v1.33.0; run go mod vendor")
+	write("vendor/modules.txt", "## workspace\n# google.golang.org/protobuf v1.32.0\n## explicit\n# google.golang.org/protobuf => ../protobuf\n")
+	expect(now(), "vendor/modules.txt: google.golang.org/protobuf is vendored at v1.32.0, recorded is no version")
 	os.RemoveAll(filepath.Join(root, "vendor"))
 	write("b/go.mod", "module example.com/b\n\ngo 1.21\n\nrequire google.golang.org/protobuf v1.32.0\n")
 	expect(now("b"), "b/go.mod: github.com/golang/protobuf v1.5.0 is not among the recorded pins",

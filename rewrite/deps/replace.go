@@ -22,9 +22,10 @@ const (
 )
 
 const (
-	grpcPath   = "google.golang.org/grpc"
-	bbolt      = "go.etcd.io/bbolt"
-	coreosBolt = "github.com/coreos/bbolt"
+	grpcPath      = "google.golang.org/grpc"
+	bbolt         = "go.etcd.io/bbolt"
+	coreosBolt    = "github.com/coreos/bbolt"
+	coreosSystemd = "github.com/coreos/go-systemd"
 )
 
 // judgeReplaces decides on each replace of go.mod that touches what etcd
@@ -51,15 +52,9 @@ func (s *solver) judgeReplaces() {
 			} else {
 				s.drop[key] = fmt.Sprintf("all etcd modules are at the release %s", s.release.Version)
 			}
-		case p == coreosBolt || p == bbolt && r.New.Path == coreosBolt:
-			if isLocal(r) || r.New.Path != bbolt && r.New.Path != coreosBolt {
-				s.finding("gomod-replace", edit.Review, r.Syntax,
-					fmt.Sprintf("%s is replaced by %s, which is not the project's own", p, versioned(r.New)),
-					"check that what the fork changed is still wanted: the client does not need bbolt; then drop it with 'go mod edit -dropreplace="+versioned(r.Old)+"'")
-				continue
-			}
-			s.drop[key] = "it made the old etcd resolve, and " + coreosBolt + " is no longer used"
-		case p == "github.com/coreos/go-systemd":
+		case renamed[p] != "" && (isLocal(r) || r.New.Path != p && r.New.Path != renamed[p]):
+			s.forks = append(s.forks, &fork{Replace: r})
+		case renamed[p] != "" || p == bbolt && r.New.Path == coreosBolt:
 			s.drop[key] = "it made the old etcd resolve"
 		default:
 			s.judgeShared(r)
@@ -70,7 +65,6 @@ func (s *solver) judgeReplaces() {
 // judgeFork reports a fork of etcd. What it changed is not known, so nothing
 // is dropped: the line has no effect once nothing requires the old module.
 func (s *solver) judgeFork(r *modfile.Replace) {
-	s.kept[replaceKey(r.Old)] = "it points at a fork of etcd"
 	s.finding("gomod-etcd-fork", edit.Review, r.Syntax,
 		fmt.Sprintf("%s is replaced by a fork, %s; etcd %s does not have what the fork changed", r.Old.Path, versioned(r.New), s.release.Version),
 		"compare the fork with the release it started from, carry over what is still needed, then run 'go mod edit -dropreplace="+versioned(r.Old)+"'")
@@ -106,10 +100,13 @@ func (s *solver) judgeShared(r *modfile.Replace) {
 	}
 	core := isCore(p)
 	if isLocal(r) || r.New.Path != p {
-		if core {
-			s.kept[replaceKey(r.Old)] = "it points at another module"
-			s.finding("gomod-replace", edit.Review, r.Syntax,
-				fmt.Sprintf("%s is replaced by %s; etcd %s was made for %s %s or newer", p, versioned(r.New), s.release.Version, p, min),
+		if core || p == bbolt || p == renamed[coreosSystemd] {
+			what := fmt.Sprintf("%s is replaced by %s; etcd %s was made for %s %s or newer", p, versioned(r.New), s.release.Version, p, min)
+			severity := edit.Note
+			if why := behind(r.New, min); why != "" {
+				severity, what = edit.Review, what+": "+why
+			}
+			s.finding("gomod-replace", severity, r.Syntax, what,
 				"check that the replacement is up to that version, or drop it with 'go mod edit -dropreplace="+versioned(r.Old)+"'")
 		}
 		return

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 )
 
 // result reads the tidied plan and explains how it differs from the tree.
@@ -43,7 +44,8 @@ func (s *solver) result(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r.Changes = s.explain(ctx, after)
-	s.explainGo(after)
+	s.reportForks()
+	r.wakes = s.explainGo(after)
 	if s.compat != "" && after.Go != nil {
 		s.finding("gomod-compat", edit.Note, s.before.Go.Syntax,
 			fmt.Sprintf("with go %s, tidy also checks what Go 1.16 would select, which is something else", after.Go.Version),
@@ -208,20 +210,24 @@ func (s *solver) whyGo(ctx context.Context, v string) string {
 	return "a module of the build requires it"
 }
 
-// explainGo reports what a raised go directive changes besides the build.
-func (s *solver) explainGo(after *modfile.File) {
+// explainGo reports what a raised go directive changes besides the build. wakes
+// says that it brings a vendor folder into use which builds passed over.
+func (s *solver) explainGo(after *modfile.File) (wakes bool) {
 	if after.Go == nil || s.before.Go == nil {
-		return
+		return false
 	}
 	was, now := s.before.Go.Version, after.Go.Version
-	if compareGo(was, "1.14") < 0 && compareGo(now, "1.14") >= 0 && !Vendored(s.Dir) && hasVendoredGo(s.Dir) {
-		s.finding("gomod-vendor", edit.Manual, s.before.Go.Syntax,
-			fmt.Sprintf("with go %s builds take the vendor folder, which was passed over with go %s and has no modules.txt", now, was),
-			"run 'go mod vendor' after the plan is applied, or delete the folder")
+	own, work := gocmd.Vendored(s.Dir)
+	if compareGo(was, "1.14") < 0 && compareGo(now, "1.14") >= 0 && !own && !work && hasVendoredGo(s.Dir) {
+		wakes = true
+		s.finding("gomod-vendor", edit.Review, s.before.Go.Syntax,
+			fmt.Sprintf("with go %s builds take the vendor folder, which was passed over with go %s and has no modules.txt: it is made anew", now, was),
+			"or delete the folder, if nobody needs it")
 	}
 	if compareGo(was, "1.22") < 0 && compareGo(now, "1.22") >= 0 {
 		s.finding("gomod-go-directive", edit.Note, s.before.Go.Syntax,
 			fmt.Sprintf("the go directive goes from %s to %s: from 1.22 on each iteration of a for loop has its own variables, and GODEBUG defaults follow the directive", was, now),
 			"look at closures and goroutines that share a loop variable on purpose; 'go vet' names the ones that did so by mistake")
 	}
+	return wakes
 }

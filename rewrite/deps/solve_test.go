@@ -1,68 +1,16 @@
-package deps
+package deps_test
 
 import (
-	"context"
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
-	"github.com/etcdshift/etcdshift/rules/atlas"
 )
-
-func TestSolveMovesEachLine(t *testing.T) {
-	t.Parallel()
-	for _, line := range atlas.Lines() {
-		t.Run(string(line), func(t *testing.T) {
-			m := newModule(t, `
--- go.mod --
-module example.com/legacy
-
-go 1.13
-
-require (
-	github.com/coreos/bbolt v1.3.2 // indirect
-	github.com/coreos/etcd v3.3.27+incompatible // indirect
-	github.com/pkg/errors v0.8.1 // stays
-	go.etcd.io/etcd v0.0.0-20200520232829-54ba9589114f
-	// grpc must not be updated: etcd breaks
-	google.golang.org/grpc v1.26.0 // indirect
-)
-
-replace (
-	// a reason
-	github.com/coreos/bbolt => go.etcd.io/bbolt v1.3.3
-	google.golang.org/grpc => google.golang.org/grpc v1.26.0
-)
-
-// unrelated
-replace github.com/pkg/errors v0.8.0 => github.com/pkg/errors v0.8.1
--- main.go --
-`+legacyMain+`
--- e.go --
-package main
-
-import _ "github.com/pkg/errors"
--- overlay/main.go --
-`+clientMain)
-			m.req.Line = line
-			res := m.solve()
-			if want := atlas.Newest(line); res.Release != want {
-				t.Errorf("release %s, want %s", res.Release, want)
-			}
-			lacks(t, res.GoMod, "coreos/etcd", "go.etcd.io/etcd v0", "coreos/bbolt", "v1.26.0", "must not be updated", "a reason")
-			has(t, res.GoMod, "go.etcd.io/etcd/client/v3 "+res.Release+"\n", "// stays", "// unrelated", "replace github.com/pkg/errors v0.8.0 => ")
-			changed(t, res, "require go.etcd.io/etcd/client/v3 "+res.Release,
-				"drop require go.etcd.io/etcd v0.0.0-20200520232829-54ba9589114f",
-				"drop replace google.golang.org/grpc => google.golang.org/grpc v1.26.0",
-				"drop replace github.com/coreos/bbolt => go.etcd.io/bbolt v1.3.3",
-				"go 1.26")
-			m.builds(res)
-		})
-	}
-}
 
 func TestSolveChangesNothingTheSecondTime(t *testing.T) {
 	t.Parallel()
@@ -78,12 +26,12 @@ func TestSolveChangesNothingTheSecondTime(t *testing.T) {
 func TestSolveWithoutGoModSaysHowToMakeOne(t *testing.T) {
 	t.Parallel()
 	m := newModule(t, "-- main.go --\n"+clientMain)
-	_, err := Solve(context.Background(), m.req)
-	if !errors.Is(err, ErrNoModule) || !strings.Contains(err.Error(), "go mod init") {
+	_, err := deps.Solve(t.Context(), m.req)
+	if !errors.Is(err, deps.ErrNoModule) || !strings.Contains(err.Error(), "go mod init") {
 		t.Errorf("got %v", err)
 	}
 	m = newModule(t, "-- go.mod --\ngo 1.20\n-- main.go --\n"+clientMain)
-	if _, err := Solve(context.Background(), m.req); err == nil || !strings.Contains(err.Error(), "go mod edit -module") {
+	if _, err := deps.Solve(t.Context(), m.req); err == nil || !strings.Contains(err.Error(), "go mod edit -module") {
 		t.Errorf("without a module line: %v", err)
 	}
 }
@@ -113,13 +61,13 @@ func TestSourceReleaseReadsEveryKindOfLockFile(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			write(t, filepath.Join(dir, tt.file), []byte(tt.content))
-			v, where, err := SourceRelease(dir)
+			v, where, err := deps.SourceRelease(dir)
 			if v != tt.version || where != tt.where || err != nil {
 				t.Errorf("got %q at %q, %v; want %q at %q", v, where, err, tt.version, tt.where)
 			}
 		})
 	}
-	if _, _, err := SourceRelease(t.TempDir()); !errors.Is(err, ErrNoSource) {
+	if _, _, err := deps.SourceRelease(t.TempDir()); !errors.Is(err, deps.ErrNoSource) {
 		t.Errorf("of an empty folder: %v", err)
 	}
 }
@@ -147,11 +95,11 @@ go 1.13
 require git.example.invalid/gone v1.0.0
 -- main.go --
 `+strings.ReplaceAll(legacyMain, "go.etcd.io/etcd/", "github.com/coreos/etcd/"))
-	name, err := OldModFile(context.Background(), m.req.Go, m.dir, m.req.Scratch)
+	name, err := deps.OldModFile(t.Context(), m.req.Go, m.dir, m.req.Scratch)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, failed := m.run(nil, "vet", "-mod=readonly", "-modfile="+name, "."); failed {
+	if out, failed := m.run("vet", "-mod=readonly", "-modfile="+name, "."); failed {
 		t.Errorf("the old code does not type-check:\n%s", out)
 	}
 	m.untouched()
@@ -176,7 +124,7 @@ package main
 
 import _ "requires.invalid/dep"
 `)
-	m.req.Go = &gocmd.Runner{Env: fileProxy(t, map[string]string{"requires.invalid/dep@v1.0.0": `
+	m.req.Go = &gocmd.Runner{Env: proxy(t, archives(map[string]string{"requires.invalid/dep@v1.0.0": `
 -- go.mod --
 module requires.invalid/dep
 
@@ -188,78 +136,51 @@ require (
 )
 -- dep.go --
 package dep
-`})}
-	m.failsBefore("git.example.invalid/private", "list -mod=mod -deps .")
-	name, err := OldModFile(context.Background(), m.req.Go, m.dir, m.req.Scratch)
+`}), nil)}
+	name, err := deps.OldModFile(t.Context(), m.req.Go, m.dir, m.req.Scratch)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, failed := m.run(nil, "vet", "-mod=readonly", "-modfile="+name, "."); failed {
+	if out, failed := m.run("vet", "-mod=readonly", "-modfile="+name, "."); failed {
 		t.Errorf("the old code does not type-check:\n%s", out)
 	}
 	m.untouched()
 }
 
-func TestVendorListsWhatChangesAside(t *testing.T) {
+func TestSolveOfflineWorksFromTheModuleCache(t *testing.T) {
 	t.Parallel()
-	m := newModule(t, "-- go.mod --\nmodule example.com/v\n\ngo 1.21\n\nrequire go.etcd.io/etcd/client/pkg/v3 v3.5.13\n-- main.go --\n"+typesMain+
-		"-- vendor/modules.txt --\n# go.etcd.io/etcd/client/pkg/v3 v3.5.13\n## explicit\n-- vendor/gone.example/x/x.go --\npackage x\n")
-	m.failsBefore("inconsistent vendoring", "mod edit -require=go.etcd.io/etcd/client/pkg/v3@v3.5.15", "build -mod=vendor ./...")
-	m.req.Imports = []string{"go.etcd.io/etcd/client/pkg/v3/types"}
-	res := m.solve()
-	changes, err := Vendor(context.Background(), m.req, res)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.untouched()
-	got := map[string]string{}
-	for _, c := range changes {
-		switch {
-		case c.Created():
-			got[c.Path] = "created"
-		case c.Deleted():
-			got[c.Path] = "deleted"
-		default:
-			got[c.Path] = "changed"
-		}
-		if c.Perm()&0o600 != 0o600 {
-			t.Errorf("%s has mode %v", c.Path, c.Mode)
-		}
-	}
-	for name, want := range map[string]string{
-		"vendor/modules.txt":                               "changed",
-		"vendor/gone.example/x/x.go":                       "deleted",
-		"vendor/go.etcd.io/etcd/client/pkg/v3/types/id.go": "created",
-	} {
-		if got[name] != want {
-			t.Errorf("%s: %q, want %q", name, got[name], want)
-		}
-	}
-	// Written to the tree, the plan builds from its vendor folder.
-	for _, c := range append(changes, res.Files()...) {
-		name := filepath.Join(m.dir, c.Path)
-		if c.After == nil {
-			if err := os.Remove(name); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		write(t, name, c.After)
-	}
-	if out, failed := m.run(nil, "build", "-mod=vendor", "-o", os.DevNull, "./..."); failed {
-		t.Errorf("does not build from vendor:\n%s", out)
-	}
+	m := newModule(t, gomod("go 1.24"))
+	m.solve()
+	m.req.Go = &gocmd.Runner{Offline: true}
+	m.builds(m.solve())
 }
 
-func TestSolveNoticesAVendorFolderThatAwakes(t *testing.T) {
+func TestSolveKeepsCarriageReturns(t *testing.T) {
 	t.Parallel()
-	m := newModule(t, gomod("go 1.12")+"-- vendor/github.com/x/y/y.go --\npackage y\n")
+	archive := strings.ReplaceAll("module example.com/m\n\ngo 1.24\n", "\n", "\r\n")
+	m := newModule(t, "-- main.go --\n"+clientMain)
+	write(t, filepath.Join(m.dir, "go.mod"), []byte(archive))
+	m.tree = readTree(t, m.dir)
 	res := m.solve()
-	found := false
-	for _, f := range res.Findings {
-		found = found || f.Rule == "gomod-vendor" && f.Line == 3
+	if n := bytes.Count(res.GoMod, []byte("\n")); n == 0 || bytes.Count(res.GoMod, []byte("\r\n")) != n {
+		t.Errorf("%q", res.GoMod)
 	}
-	if !found {
-		t.Errorf("findings: %v", res.Findings)
+	m.builds(res)
+}
+
+func TestSolveReadsAReadOnlyTree(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, gomod("go 1.24"))
+	for _, name := range []string{"go.mod", "main.go", "."} {
+		mode := os.FileMode(0o444)
+		if name == "." {
+			mode = 0o555
+		}
+		if err := os.Chmod(filepath.Join(m.dir, name), mode); err != nil {
+			t.Fatal(err)
+		}
 	}
+	t.Cleanup(func() { os.Chmod(m.dir, 0o755) })
+	m.tree = readTree(t, m.dir)
+	m.solve()
 }

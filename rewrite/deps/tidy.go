@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
@@ -59,6 +60,9 @@ func (s *solver) settle(ctx context.Context) error {
 		changed, err := s.keptPlan(ctx)
 		if err == nil && !changed {
 			changed, err = s.raisesBuild(ctx)
+		}
+		if err == nil && !changed {
+			changed, err = s.forksCompile(ctx)
 		}
 		if err == nil && !changed && s.Compile {
 			changed, err = s.dependenciesCompile(ctx)
@@ -155,6 +159,12 @@ func (s *solver) remedy(ctx context.Context, failed error) (bool, error) {
 		s.compat = m[1]
 		return true, nil
 	}
+	if s.unmoveFailed(text) {
+		return true, nil
+	}
+	if err := s.forkLacks(text); err != nil {
+		return false, err
+	}
 	if s.ownPath(text) || s.restore(text) {
 		return true, nil
 	}
@@ -182,9 +192,9 @@ func (s *solver) raiseGenproto(why string) bool {
 // lastOwnPath are modules that changed their path and the last versions that
 // go by the old one. A newer one that something requires does not resolve.
 var lastOwnPath = map[string]string{
-	coreosBolt:                     lastBolt,
-	"github.com/coreos/go-systemd": "v0.0.0-20191104093116-d3cd4ed1dbcf",
-	"github.com/Sirupsen/logrus":   "v1.0.6",
+	coreosBolt:                   lastBolt,
+	coreosSystemd:                "v0.0.0-20191104093116-d3cd4ed1dbcf",
+	"github.com/Sirupsen/logrus": "v1.0.6",
 }
 
 // LastOwnPath returns the last version of a module that goes by a path which
@@ -203,6 +213,10 @@ func (s *solver) ownPath(text string) bool {
 		if _, done := s.adds["replace "+path]; done || !mentions(text, path) {
 			continue
 		}
+		if key := requireKey(path); s.requiresAfter(path, v) && s.drop[key] == "" {
+			s.drop[key] = fmt.Sprintf("a version after %s has another module path", v)
+			return true // tidy requires it again if the code imports it
+		}
 		s.adds["replace "+path] = modfileReplace{
 			old: module.Version{Path: path}, new: module.Version{Path: path, Version: v},
 			why: "a module of the build requires it, and newer versions have another module path",
@@ -215,6 +229,13 @@ func (s *solver) ownPath(text string) bool {
 		return true
 	}
 	return false
+}
+
+// requiresAfter says whether go.mod requires a module after a version.
+func (s *solver) requiresAfter(path, version string) bool {
+	return slices.ContainsFunc(s.before.Require, func(r *modfile.Require) bool {
+		return r.Mod.Path == path && semver.Compare(r.Mod.Version, version) > 0
+	})
 }
 
 // restore puts back a replace that was dropped and turns out to be needed:
@@ -380,7 +401,7 @@ func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 			return true, nil
 		}
 	}
-	return false, nil
+	return s.moveForks(ctx, version)
 }
 
 // keptGo fails if the go directive had to be raised although it was to stay.

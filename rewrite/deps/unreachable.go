@@ -104,7 +104,8 @@ func makeStandIn(tree, scratch, path, lang string) (dir string, vendored bool, e
 		return "", false, err
 	}
 	src := filepath.Join(tree, "vendor", filepath.FromSlash(path))
-	if _, err := os.Stat(src); err == nil && Vendored(tree) {
+	own, _ := gocmd.Vendored(tree)
+	if _, err := os.Stat(src); err == nil && own {
 		vendored = true
 		if err := os.CopyFS(dir, os.DirFS(src)); err != nil {
 			return "", false, err

@@ -15,13 +15,6 @@ import (
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 )
 
-// Vendored reports whether a module has a vendor folder that the go command
-// made.
-func Vendored(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "vendor", "modules.txt"))
-	return err == nil
-}
-
 // hasVendoredGo reports whether a module has a vendor folder of Go packages,
 // of any tool's making: folders named by hosts.
 func hasVendoredGo(dir string) bool {
@@ -88,16 +81,22 @@ func (r *Result) vendorAsPlanned(dir string) error {
 
 // Vendor makes the vendor folder of a plan beside the tree and returns how
 // the module's own differs from it, with paths relative to the module root.
-// There are no changes when the module has no vendor folder.
+// There are no changes when the module has no vendor folder that builds use.
 func Vendor(ctx context.Context, req Request, res *Result) ([]edit.FileChange, error) {
-	if !Vendored(req.Dir) {
+	if own, _ := gocmd.Vendored(req.Dir); !own && !res.wakes {
 		return nil, nil
 	}
 	made, err := VendorDir(ctx, req, res)
 	if err != nil {
 		return nil, err
 	}
-	before, err := list(filepath.Join(req.Dir, "vendor"))
+	return vendorChanges(req.Dir, made)
+}
+
+// vendorChanges returns how the vendor folder of a directory differs from one
+// that was made beside the tree.
+func vendorChanges(dir, made string) ([]edit.FileChange, error) {
+	before, err := list(filepath.Join(dir, "vendor"))
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +107,7 @@ func Vendor(ctx context.Context, req Request, res *Result) ([]edit.FileChange, e
 	var changes []edit.FileChange
 	for _, name := range union(before, after) {
 		c := edit.FileChange{Path: path.Join("vendor", name), Mode: before[name]}
-		if c.Before, err = readListed(filepath.Join(req.Dir, "vendor"), name, before); err != nil {
+		if c.Before, err = readListed(filepath.Join(dir, "vendor"), name, before); err != nil {
 			return nil, err
 		}
 		if c.After, err = readListed(made, name, after); err != nil {

@@ -126,14 +126,18 @@ type WorkResult struct {
 	// folder: what to set GOWORK to for building the plan with -overlay.
 	File      string
 	Work, Sum []byte // planned bytes; Sum is nil when none is needed
-	Changes   []Change
-	Findings  []edit.Finding // with File "go.work"
+	// Vendored says that the planned vendor folder lies beside File, so that a
+	// build with -mod=vendor uses it.
+	Vendored bool
+	Changes  []Change
+	Findings []edit.Finding // with File "go.work"
 
 	before, beforeSum []byte
+	vendor            []edit.FileChange
 }
 
-// Files returns the changes of go.work and go.work.sum, with paths relative
-// to their folder.
+// Files returns the changes of go.work, go.work.sum and the vendor folder of
+// the workspace, with paths relative to where they are.
 func (r *WorkResult) Files() []edit.FileChange {
 	var out []edit.FileChange
 	for _, f := range []edit.FileChange{
@@ -144,7 +148,7 @@ func (r *WorkResult) Files() []edit.FileChange {
 			out = append(out, f)
 		}
 	}
-	return out
+	return append(out, r.vendor...)
 }
 
 // SolveWork plans go.work after the plans of its members: its go directive,
@@ -152,7 +156,7 @@ func (r *WorkResult) Files() []edit.FileChange {
 // A replace of any member counts for the whole workspace, so the ones of
 // members without a plan that stand against it are reported.
 func SolveWork(ctx context.Context, req WorkRequest) (*WorkResult, error) {
-	res := &WorkResult{File: filepath.Join(req.Scratch, "go.work")}
+	res := &WorkResult{}
 	var err error
 	if res.before, err = os.ReadFile(req.File); err != nil {
 		return nil, err
@@ -206,6 +210,7 @@ func SolveWork(ctx context.Context, req WorkRequest) (*WorkResult, error) {
 	}
 	if judge.release.Version != "" {
 		judge.judgeReplaces()
+		judge.reportForks()
 		for _, m := range unplanned {
 			other := &solver{before: m.mod, min: judge.min, release: judge.release, unknown: judge.unknown,
 				drop: map[string]string{}, kept: map[string]string{}, adds: map[string]modfileReplace{}}
@@ -267,32 +272,8 @@ func SolveWork(ctx context.Context, req WorkRequest) (*WorkResult, error) {
 	if len(res.Changes) > 0 {
 		res.Work = modfile.Format(w.Syntax)
 	}
-	// The copy for building stands elsewhere, and so names folders in full.
-	for _, u := range slices.Clone(w.Use) {
-		if p := filepath.FromSlash(u.Path); !filepath.IsAbs(p) {
-			if err := w.DropUse(u.Path); err != nil {
-				return nil, err
-			}
-			if err := w.AddUse(filepath.ToSlash(filepath.Join(dir, p)), u.ModulePath); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for _, r := range slices.Clone(w.Replace) {
-		if p := filepath.FromSlash(r.New.Path); isLocal(r) && !filepath.IsAbs(p) {
-			if err := w.AddReplace(r.Old.Path, r.Old.Version, filepath.ToSlash(filepath.Join(dir, p)), ""); err != nil {
-				return nil, err
-			}
-		}
-	}
-	w.Cleanup()
-	if err := os.WriteFile(res.File, modfile.Format(w.Syntax), 0o666); err != nil {
+	if res.File, err = gocmd.WriteWork(w, dir, req.Scratch, req.File+".sum"); err != nil {
 		return nil, err
-	}
-	if res.beforeSum != nil {
-		if err := os.WriteFile(res.File+".sum", res.beforeSum, 0o666); err != nil {
-			return nil, err
-		}
 	}
 	// The versions of a workspace are the highest of its members, and their
 	// checksums may be in no go.sum: listing what is built adds them.
@@ -316,6 +297,8 @@ func SolveWork(ctx context.Context, req WorkRequest) (*WorkResult, error) {
 			Rule: "gowork", Severity: edit.Manual, File: "go.work", Line: 1, Col: 1,
 			Message: "the workspace does not resolve with the plan: " + firstLine(text), Advice: "run 'go work sync' after the plan is applied, then 'go build' in each member",
 		})
+	} else if err := res.refreshVendor(ctx, run, req); err != nil {
+		return nil, err
 	}
 	if res.Sum, err = readOptional(res.File + ".sum"); err != nil {
 		return nil, err

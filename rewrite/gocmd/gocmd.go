@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,9 +27,10 @@ type Runner struct {
 	Offline bool                                          // use the module cache alone
 	Trace   func(dir string, a []string, d time.Duration) // called after each run
 
-	once  sync.Once
-	flags string // GOFLAGS to set
-	err   error
+	once    sync.Once
+	flags   string // GOFLAGS to set
+	modfile string // of the -modfile in the user's
+	err     error
 }
 
 // Error is a failed run of the go command, with what it printed.
@@ -87,13 +89,45 @@ func (r *Runner) init(ctx context.Context) error {
 			return
 		}
 		r.flags = cleanFlags(string(out))
+		for _, f := range strings.Fields(string(out)) {
+			if v, ok := strings.CutPrefix(strings.TrimLeft(f, "-"), "modfile="); ok {
+				r.modfile = v
+			}
+		}
 	})
 	return r.err
 }
 
-// Environ returns the environment of a run: for go/packages, which starts the
-// go command itself.
-func (r *Runner) Environ(ctx context.Context) ([]string, error) {
+// ModFile returns the file that the user's GOFLAGS put in the place of go.mod,
+// which runs do not; "" for none.
+func (r *Runner) ModFile(ctx context.Context) (string, error) {
+	err := r.init(ctx)
+	return r.modfile, err
+}
+
+// Packages returns the environment for go/packages, which starts the go command
+// itself. It asks that for its version in a way that no choice of a toolchain
+// applies to, so the one in use in the folder comes first in PATH.
+func (r *Runner) Packages(ctx context.Context, dir string) ([]string, error) {
+	root, err := r.Run(ctx, dir, "env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	env, err := r.environ(ctx)
+	if err != nil {
+		return nil, err
+	}
+	path := ""
+	for _, v := range env {
+		if p, ok := strings.CutPrefix(v, "PATH="); ok {
+			path = p
+		}
+	}
+	return append(env, "PATH="+filepath.Join(strings.TrimSpace(string(root)), "bin")+string(os.PathListSeparator)+path), nil
+}
+
+// environ returns the environment of a run.
+func (r *Runner) environ(ctx context.Context) ([]string, error) {
 	if err := r.init(ctx); err != nil {
 		return nil, err
 	}
@@ -134,7 +168,7 @@ func (r *Runner) Combined(ctx context.Context, dir string, args ...string) (out 
 }
 
 func (r *Runner) start(ctx context.Context, dir string, stdout *bytes.Buffer, args []string) (string, error) {
-	env, err := r.Environ(ctx)
+	env, err := r.environ(ctx)
 	if err != nil {
 		return "", err
 	}

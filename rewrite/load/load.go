@@ -163,7 +163,7 @@ type graph struct {
 // unresolved, through the go.mod of OldModFile. The better listing wins.
 func (l *loader) best(ctx context.Context, c Config) (*graph, error) {
 	flag := "-mod=readonly"
-	if l.mod.Vendor {
+	if l.tree.VendorOf(l.mod) {
 		flag = "-mod=vendor"
 	}
 	g, err := l.list(ctx, c, "", flag, nil)
@@ -215,7 +215,7 @@ const listMode = packages.NeedName | packages.NeedFiles | packages.NeedImports |
 	packages.NeedModule | packages.NeedForTest
 
 func (l *loader) list(ctx context.Context, c Config, modfile, flag string, patterns []string) (*graph, error) {
-	env, err := l.opt.Go.Environ(ctx)
+	env, err := l.opt.Go.Packages(ctx, l.mod.Dir)
 	if err != nil {
 		return nil, err
 	}

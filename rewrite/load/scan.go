@@ -29,6 +29,7 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
@@ -39,6 +40,7 @@ type Tree struct {
 	GoFiles int      // number of Go files, vendor and testdata left out
 	Unbuilt []string // Go files below testdata and the like that mention etcd, relative to Root
 	Work    string   // go.work in effect, absolute; "" for none
+	Vendor  bool     // the workspace has a vendor folder
 }
 
 // Module is a Go module of the repository.
@@ -47,7 +49,7 @@ type Module struct {
 	Rel    string // slash-separated, relative to Root; "." for the root
 	Path   string
 	Go     string   // go directive, "" when there is none
-	Vendor bool     // has vendor/modules.txt
+	Vendor bool     // has a vendor folder of its own
 	Etcd   bool     // a file imports etcd, go.mod names an old etcd module, or it is built with one of the tree that does
 	Needs  []string // module paths that go.mod requires
 	Member bool     // go.work uses it
@@ -160,7 +162,9 @@ func Scan(ctx context.Context, root string) (*Tree, error) {
 		// one that lies above it.
 		t.Modules = append(t.Modules, &Module{Dir: root, Rel: ".", Files: loose, Etcd: slices.ContainsFunc(loose, func(s *Source) bool { return s.Etcd })})
 	}
-	t.Work = findWork(root)
+	if t.Work = findWork(root); t.Work != "" {
+		_, t.Vendor = gocmd.Vendored(filepath.Dir(t.Work))
+	}
 	t.members()
 	t.order()
 	dead, err := readSources(ctx, root, unbuilt)
@@ -290,9 +294,17 @@ func readModule(root, p string) (*Module, error) {
 			}
 		}
 	}
-	_, err = os.Stat(filepath.Join(m.Dir, "vendor", "modules.txt"))
-	m.Vendor = err == nil
+	m.Vendor, _ = gocmd.Vendored(m.Dir)
 	return m, nil
+}
+
+// VendorOf says whether the builds of a module take its dependencies from a
+// vendor folder: that of the workspace, for a member of one.
+func (t *Tree) VendorOf(m *Module) bool {
+	if m.Member {
+		return t.Vendor
+	}
+	return m.Vendor
 }
 
 func (t *Tree) moduleOf(p string) *Module {

@@ -142,11 +142,23 @@ var (
 // Run checks a module. An error means that the check could not be made.
 func Run(ctx context.Context, req Request) (*Result, error) {
 	res := &Result{Broken: map[string]bool{}}
+	scratch, err := os.MkdirTemp("", "etcdshift-vet-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(scratch)
+	run, tool, err := oldVet(ctx, req, scratch)
+	if err != nil {
+		return nil, err
+	}
+	steps := [][]string{{"build", "-o", os.DevNull}, append([]string{"vet"}, tool...), {"test"}}
+	if tool != nil {
+		steps[2] = append(steps[2], "-vet=off") // which it was, by that tool
+	}
 	for _, c := range req.Configs {
-		r := req.Go.With(c.Env...)
+		r := run.With(c.Env...)
 		flags := req.flags(c)
 		var found []Problem
-		steps := [][]string{{"build", "-o", os.DevNull}, {"vet"}, {"test"}}
 		for _, s := range steps[:req.Level] {
 			out, failed, err := r.Combined(ctx, req.Dir, slices.Concat(s, flags, []string{"./..."})...)
 			if err != nil {

@@ -3,6 +3,7 @@ package doctor
 import (
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ var raises = []struct{ prefix, module, version string }{
 	{"k8s.io/apiserver", "k8s.io/apiserver", "v0.22.0"},
 	{"github.com/micro/go-micro", "", ""},
 	{"github.com/docker/libkv", "", ""},
-	{"github.com/abronan/valkeyrie", "", ""},
+	{"github.com/abronan/valkeyrie", "github.com/abronan/valkeyrie", "v0.2.0"},
 }
 
 // raise says who pulls an old etcd in, and the version of it that no longer
@@ -64,9 +65,16 @@ func privatePrefix(modpath string) string {
 	return elems[0]
 }
 
+var tookRE = regexp.MustCompile(` after \d+ ms`)
+
 // network completes the facts of an address that did not answer, or a
 // repository that did not open.
 func network(f facts) bool {
+	// How long it took is no part of the cause, and would tell two of one
+	// host apart.
+	if why := f["why"]; why != "" {
+		f["why"] = tookRE.ReplaceAllString(why, "")
+	}
 	if f["url"] == "" {
 		f["url"] = f["url2"]
 	}

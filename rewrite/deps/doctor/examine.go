@@ -559,7 +559,7 @@ var unreachable = []string{"git-network", "tls", "proxy-off", "git-unreachable",
 
 // vendor asks the go command whether vendor/ fits go.mod.
 func (e *examination) vendor(u *unit) {
-	if _, err := os.Stat(filepath.Join(u.dir, "vendor", "modules.txt")); err != nil {
+	if own, _ := gocmd.Vendored(u.dir); !own {
 		return
 	}
 	if u.file != nil && (u.file.Go == nil || semver.Compare("v"+u.file.Go.Version, "v1.14") < 0) {

@@ -746,67 +746,6 @@ require example.com/x v1.0.0 v2.0.0
 	}
 }
 
-// etcd answers like a member at /version.
-func etcd(t *testing.T, version string) string {
-	t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/version" {
-			http.NotFound(w, r)
-			return
-		}
-		fmt.Fprintf(w, `{"etcdserver":%q,"etcdcluster":%q}`, version, version)
-	}))
-	t.Cleanup(s.Close)
-	return s.URL
-}
-
-func TestExamineComparesClientsWithLiveServers(t *testing.T) {
-	newClient := repo(t, `
--- go.mod --
-module example.com/new
-
-go 1.26.0
-
-require go.etcd.io/etcd/client/v3 v3.7.3
--- main.go --
-`+clientMain)
-	v2 := repo(t, `
--- go.mod --
-module example.com/v2
-
-go 1.21
-
-require github.com/coreos/etcd v3.3.27+incompatible
--- main.go --
-package main
-
-import "github.com/coreos/etcd/client"
-
-func main() { _ = client.DefaultTransport }
-`)
-	e34, e36, e37 := etcd(t, "3.4.34"), etcd(t, "3.6.16"), etcd(t, "3.7.3")
-	gone := httptest.NewServer(nil)
-	gone.Close()
-
-	ds := examine(t, Options{Dir: newClient, Endpoints: []string{e34}})
-	has(t, find(t, ds, "client-server", Warning), "v3.7.3", "3.4.34", "RejectOldCluster")
-
-	ds = examine(t, Options{Dir: newClient, Endpoints: []string{strings.TrimPrefix(e36, "http://")}})
-	has(t, find(t, ds, "client-server", Note), "GetStream")
-
-	ds = examine(t, Options{Dir: newClient, Endpoints: []string{e37}})
-	for _, d := range ds {
-		if strings.HasPrefix(d.ID, "client-") {
-			t.Errorf("3.7 and 3.7 go together, yet:\n%s", show(ds))
-		}
-	}
-
-	ds = examine(t, Options{Dir: v2, Endpoints: []string{e36, e34, gone.URL}})
-	has(t, find(t, ds, "client-v2-server", Error), "main.go:3")
-	find(t, ds, "servers-differ", Warning)
-	has(t, find(t, ds, "endpoint-unreachable", Warning), gone.URL)
-}
-
 func TestExamineStopsWhenAskedTo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -55,6 +55,9 @@ type compiled struct {
 	*known
 	res  []*regexp.Regexp
 	must []string // of each pattern, a text without which it cannot match
+	// blames says that the cause or the fix depends on who asked for what
+	// failed, so that two who did are two diagnoses.
+	blames bool
 }
 
 // literal returns the longest text that every match of a pattern contains. In a
@@ -86,6 +89,7 @@ var compileAll = sync.OnceValue(func() []compiled {
 	var cs []compiled
 	for i := range texts {
 		c := compiled{known: &texts[i]}
+		c.blames = regexp.MustCompile(`\{(?:who|raise|own)\b`).MatchString(c.cause + strings.Join(c.fix, " "))
 		for _, l := range c.like {
 			re := compile(l)
 			c.res = append(c.res, re)
@@ -219,7 +223,11 @@ func explain(p *page) []Diagnosis {
 				taken = append(taken, [2]int{loc[0], loc[1]})
 				d := k.diagnose(f)
 				d.Evidence = []Evidence{p.evidence(f, chain, loc[0], loc[1])}
-				ds = add(ds, found{d: d, off: loc[0], by: f["puller"] + f["own"]})
+				n := found{d: d, off: loc[0]}
+				if k.blames {
+					n.by = f["puller"] + f["own"]
+				}
+				ds = add(ds, n)
 			}
 		}
 	}

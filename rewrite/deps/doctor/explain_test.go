@@ -160,6 +160,7 @@ var disguises = map[string]func(string) string{
 		}
 		return string(b)
 	},
+	"protobuf":      func(l string) string { return strings.ReplaceAll(l, "panic: proto: ", "panic: proto:\u00a0") },
 	"bom":           func(l string) string { return "\ufeff" + l },
 	"wrapped-words": lines(func(_ int, l string) string { return wrapWords(l, 72) }),
 	"wrapped-hard":  lines(func(_ int, l string) string { return wrapHard(l, 80) }),

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/etcdshift/etcdshift/rewrite/deps"
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
@@ -617,6 +618,13 @@ func (e *examination) workspace() {
 			e.failed(&unit{rel: ".", dir: e.dir, scratch: e.scratch}, "go list -m", fmt.Errorf("%s", out))
 		}
 		return
+	}
+	if _, vendored := gocmd.Vendored(e.dir); vendored && len(w.Use) > 0 {
+		// Listed in the folder of a member: the root need not be one.
+		dir := filepath.Join(e.dir, filepath.FromSlash(w.Use[0].Path))
+		if _, err := e.work.Run(e.ctx, dir, "list", "-e", "-mod=vendor", "./..."); err != nil {
+			e.failed(&unit{rel: ".", dir: e.dir, scratch: e.scratch}, "go build ./...", err)
+		}
 	}
 	members := map[string]bool{}
 	for _, use := range w.Use {

@@ -1,19 +1,14 @@
 package doctor
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
@@ -100,30 +95,16 @@ func redact(list string) string {
 	return list
 }
 
-// member is what an etcd member says of itself at /version.
-type member struct {
-	Server  string `json:"etcdserver"`
-	Cluster string `json:"etcdcluster"`
-}
-
-// endpoints asks live members for their version and compares with the client
-// that the repository builds with. Plain HTTP is enough: linking a client to
-// ask would put etcd into this binary.
+// endpoints asks live members what they are, judges them, and compares the
+// client that the repository builds with.
 func (e *examination) endpoints(o Options) {
 	if len(o.Endpoints) == 0 {
 		return
 	}
-	tr := http.DefaultTransport.(*http.Transport).Clone()
-	tr.TLSClientConfig = o.TLS
-	defer tr.CloseIdleConnections()
-	client := &http.Client{Transport: tr, Timeout: 10 * time.Second}
-	type answer struct {
-		endpoint string
-		member
-	}
-	var answers []answer
+	ask := newAsker(o.TLS)
+	var members []member
 	for _, ep := range o.Endpoints {
-		m, err := askVersion(e.ctx, client, ep)
+		m, err := ask.ask(e.ctx, ep)
 		if err != nil {
 			e.say(Diagnosis{
 				ID: "endpoint-unreachable", Severity: Warning, Title: ep + " did not tell its version",
@@ -134,36 +115,28 @@ func (e *examination) endpoints(o Options) {
 			})
 			continue
 		}
-		answers = append(answers, answer{ep, m})
+		members = append(members, m)
 	}
+	e.states(members)
+	// What clients can count on: a cluster offers what its oldest member can,
+	// or less while it is being upgraded or downgraded.
 	lowest, highest := -1, -1
 	var all []Evidence
-	for _, a := range answers {
-		n, ok := minor(a.Server)
+	for _, m := range members {
+		n, ok := minor(m.Server)
 		if !ok {
 			continue
 		}
-		if lowest < 0 || n < lowest {
-			lowest = n
-		}
 		highest = max(highest, n)
-		all = append(all, Evidence{Module: "etcd server", Version: a.Server, Text: []string{a.endpoint + " (cluster " + a.Cluster + ")"}})
+		for _, v := range m.bounds() {
+			if n, ok := minor(v); ok && (lowest < 0 || n < lowest) {
+				lowest = n
+			}
+		}
+		all = append(all, m.evidence())
 	}
 	if lowest < 0 {
 		return
-	}
-	if highest > lowest {
-		d := Diagnosis{
-			ID: "servers-differ", Severity: Note, Title: "the members run different minor releases of etcd",
-			Evidence: all,
-			Cause:    "as in the middle of an upgrade; the cluster offers what its oldest member can",
-			Fix:      []string{"etcdctl endpoint status --cluster -w table"},
-			Ref:      "https://etcd.io/docs/v3.6/upgrades/upgrading-etcd",
-		}
-		if highest-lowest > 1 {
-			d.Severity, d.Cause = Warning, "more than one minor release apart: upgrades go one minor release at a time, and members further apart are not supported in one cluster"
-		}
-		e.say(d)
 	}
 	for _, u := range e.units {
 		e.compare(u, all, lowest, highest)
@@ -176,7 +149,7 @@ func (e *examination) compare(u *unit, servers []Evidence, lowest, highest int) 
 		e.say(Diagnosis{
 			ID: id, Severity: severity, Title: title,
 			Evidence: append([]Evidence{{Module: of.Path, Version: of.effective(), File: u.gomod()}}, servers...),
-			Cause:    cause, Fix: fix, Ref: "https://etcd.io/docs/v3.6/upgrades/upgrading-etcd",
+			Cause:    cause, Fix: fix, Ref: upgradeRef,
 		})
 	}
 	server := fmt.Sprintf("3.%d", lowest)
@@ -231,43 +204,4 @@ func minor(v string) (int, bool) {
 	m, _, _ := strings.Cut(rest, ".")
 	n, err := strconv.Atoi(m)
 	return n, err == nil
-}
-
-// versionURL is where a member tells its version. An endpoint without a scheme
-// is a host and port, as etcd clients take it.
-func versionURL(endpoint string) string {
-	if !strings.Contains(endpoint, "://") {
-		endpoint = "http://" + endpoint
-	}
-	return strings.TrimSuffix(endpoint, "/") + "/version"
-}
-
-func askVersion(ctx context.Context, client *http.Client, endpoint string) (member, error) {
-	if scheme, p, ok := strings.Cut(endpoint, "://"); ok && (scheme == "unix" || scheme == "unixs") {
-		tr := client.Transport.(*http.Transport).Clone()
-		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", p)
-		}
-		defer tr.CloseIdleConnections()
-		client = &http.Client{Transport: tr, Timeout: client.Timeout}
-		endpoint = map[string]string{"unix": "http", "unixs": "https"}[scheme] + "://localhost"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, versionURL(endpoint), nil)
-	if err != nil {
-		return member{}, err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return member{}, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-	if err != nil {
-		return member{}, err
-	}
-	var m member
-	if resp.StatusCode != http.StatusOK || json.Unmarshal(body, &m) != nil || m.Server == "" {
-		return member{}, fmt.Errorf("%s: %s, and no etcd version in the answer", versionURL(endpoint), resp.Status)
-	}
-	return m, nil
 }

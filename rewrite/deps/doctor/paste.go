@@ -38,6 +38,12 @@ func (p *page) line(off int) int {
 // decode returns the log as UTF-8. Output that Windows PowerShell redirected
 // to a file is UTF-16.
 func decode(b []byte) string {
+	// The protobuf runtime puts such a space, or none, into what it says, so
+	// that nobody relies on its words.
+	return strings.ReplaceAll(decodeUTF(b), "\u00a0", " ")
+}
+
+func decodeUTF(b []byte) string {
 	var order binary.ByteOrder
 	switch {
 	case bytes.HasPrefix(b, []byte{0xff, 0xfe}):
@@ -209,7 +215,8 @@ func unwrap(lines []string) (p *page, likely bool) {
 	var orig []int
 	open := false
 	for i, l := range lines {
-		if open {
+		// A terminal leaves no tab, and what begins with "go: " goes on nothing.
+		if open && !strings.HasPrefix(l, "\t") && !strings.HasPrefix(l, "go: ") {
 			joined[len(joined)-1] += l
 		} else {
 			joined, orig = append(joined, l), append(orig, i+1)

@@ -71,10 +71,7 @@ func (e *examination) settings() {
 				Cause:    "with -mod=mod a build adds and raises requirements in silence, gRPC and the go line among them, and no vendor/ is used",
 				Fix:      unset("GOFLAGS"), Ref: modRef + "#build-commands",
 			})
-		case name == "mod" && value == "vendor" && !slices.ContainsFunc(e.units, func(u *unit) bool {
-			_, err := os.Stat(filepath.Join(u.dir, "vendor"))
-			return err == nil
-		}):
+		case name == "mod" && value == "vendor" && !e.vendored():
 			e.say(Diagnosis{
 				ID: "goflags-mod", Severity: Error, Title: "-mod=vendor is set, and there is no vendor/",
 				Evidence: []Evidence{set("GOFLAGS")},
@@ -90,4 +87,17 @@ func (e *examination) settings() {
 			})
 		}
 	}
+}
+
+// vendored says whether there is a vendor folder in the repository, of a
+// module or of the workspace.
+func (e *examination) vendored() bool {
+	dirs := []string{e.dir}
+	for _, u := range e.units {
+		dirs = append(dirs, u.dir)
+	}
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		_, err := os.Stat(filepath.Join(dir, "vendor"))
+		return err == nil
+	})
 }

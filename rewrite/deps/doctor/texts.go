@@ -109,7 +109,7 @@ var texts = []known{
 
 	{
 		id: "grpc-replaced", severity: Error,
-		title: "a pin holds gRPC at {have|a version} that has no {short}",
+		title: "a pin holds gRPC at {have|a version} that lacks packages of today",
 		like: []string{
 			`(?P<pkg>google\.golang\.org/grpc/<PATH>): module google\.golang\.org/grpc@\S+ found \((?:(?P<found><VER>), )?replaced by (?P<by><PATH>)@(?P<have><VER>)\), but does not contain package`,
 			`module google\.golang\.org/grpc@\S+ found \((?:(?P<found>[\w.+-]+), )?replaced by (?P<by>[^\s@)]+)@(?P<have>[\w.+-]+)\), but does not contain package (?P<pkg>google\.golang\.org/grpc/<PATH>)`,
@@ -396,6 +396,7 @@ var texts = []known{
 		id: "etcd-v3-suffix", severity: Error,
 		title: "{module} has no version {version|3.x} that the go command accepts",
 		like: []string{
+			`(?P<module>go\.etcd\.io/etcd)@(?P<version><VER>): (?:invalid version: )?reading \S+: \d\d\d [\w ]+ server response: (?:not found: )?\S+ invalid version: module contains a go\.mod file`,
 			`(?P<module>go\.etcd\.io/etcd)@(?P<version><VER>): invalid version: module contains a go\.mod file, so (?:major version must be compatible: should be v0 or v1, not v\d|module path must match major version \("[^"]*"\))`,
 			`(?:(?P<file>\S*go\.(?:mod|work)):(?P<line>\d+): )?require (?P<module>go\.etcd\.io/etcd): version "(?P<version><VER>)" invalid: (?:module contains a go\.mod file, so )?(?:major version must be compatible: )?should be v0 or v1, not v\d`,
 			`require (?P<module>go\.etcd\.io/etcd): version "(?P<version><VER>)" invalid: module contains a go\.mod file`,
@@ -440,8 +441,8 @@ var texts = []known{
 		id: "version-without-v", severity: Error,
 		title: "{version} is no version: versions start with v",
 		like: []string{
-			`(?P<module>go\.etcd\.io/etcd(?:/<PATH>)?)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:reading \S+: \d\d\d|invalid version|unknown revision)`,
-			`(?P<module>google\.golang\.org/grpc)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:reading \S+: \d\d\d|invalid version|unknown revision)`,
+			`(?P<module>go\.etcd\.io/etcd(?:/<PATH>)?)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:(?:invalid version: )?reading \S+: \d\d\d|invalid version|unknown revision)`,
+			`(?P<module>google\.golang\.org/grpc)@(?P<version>\d+\.\d+\.\d+[\w.+-]*): (?:(?:invalid version: )?reading \S+: \d\d\d|invalid version|unknown revision)`,
 		},
 		cause: "the go command took {version} for the name of a branch or commit",
 		fix:   []string{"go get {module}@v{version}"},
@@ -506,9 +507,9 @@ var texts = []known{
 			`(?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?): module (?P<module><PATH>)@\S+ found(?: \((?P<version><VER>)[^)\n]*\))?, but does not contain package (?:<PATH>)`,
 			`module (?P<module>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?)@(?:\S+) found(?: \((?P<version><VER>)[^)\n]*\))?, but does not contain package (?P<pkg><PATH>)`,
 			`(?:<SRC> )?no required module provides package (?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?)(?:[:;]|\s*$)`,
-			`(?:<SRC> )?cannot find module providing package (?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?)(?:[:;]|\s*$)`,
+			`(?:<SRC> )?cannot find module providing package (?P<pkg>(?:go\.etcd\.io/etcd|github\.com/coreos/etcd)(?:/<PATH>)?)(?:[:;](?P<more> module lookup disabled)?|\s*$)`,
 		},
-		mind:  home,
+		mind:  func(f facts) bool { return f["more"] == "" && home(f) },
 		cause: "{gone|the package is not there in the version that the build has}",
 		fix:   []string{migrate, "go get {get}", tidy},
 		ref:   "https://etcd.io/docs/v3.5/upgrades/",
@@ -948,7 +949,7 @@ var texts = []known{
 		title: "{module|a module} is not in the module cache, and GOPROXY=off",
 		like: []string{
 			`(?P<module><PATH>)@(?P<version><VER>): module lookup disabled by GOPROXY=off`,
-			`(?P<module><PKG>): module lookup disabled by GOPROXY=off`,
+			`(?P<module>[\w~-]+\.[\w.~-]+(?:/[\w.~!+-]+)+): module lookup disabled by GOPROXY=off`,
 			`module lookup disabled by GOPROXY=off`,
 		},
 		cause: "offline, everything that the module cache holds in the wanted version goes on working; latest, version prefixes like v3.5 and version lists do not. {module|A module} {version|} is not there",
