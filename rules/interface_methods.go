@@ -25,6 +25,9 @@ import (
 // on, anything else returns an error. Where a method has gained options at its
 // end, so do the type's.
 //
+// The same goes for an interface of the package's own that a client of etcd is
+// used as; one of another package is reported where it is used.
+//
 // Not matched: interfaces embedded in the type provide their own new methods.
 // Servers of gRPC embed an Unimplemented server for 3.7, which is another
 // rule's. Other changes of a method become findings.
@@ -172,6 +175,99 @@ func runInterfaceMethods(p *Pass) {
 			}
 		}
 	}
+	p.narrowInterfaces(done)
+}
+
+// narrowInterfaces follows methods of the client that gained options into the
+// interfaces of the repository that the client is used as.
+func (p *Pass) narrowInterfaces(done map[string]bool) {
+	p.asInterfaces(func(e ast.Expr, to types.Type) {
+		t := p.TypeOf(e)
+		if s, ok := TypeSymbol(t); !ok || !strings.Contains(s.Pkg, "client") || of(to) == "" || indexed(of(to)) {
+			return
+		}
+		iface := to.Underlying().(*types.Interface)
+		for i := range iface.NumMethods() {
+			own := iface.Method(i)
+			obj, _, _ := types.LookupFieldOrMethod(t, true, own.Pkg(), own.Name())
+			fn, ok := obj.(*types.Func)
+			if !ok || fn.Pkg() == nil {
+				continue
+			}
+			from, ok := TypeSymbol(fn.Signature().Recv().Type())
+			if !ok {
+				continue
+			}
+			for _, m := range atlas.Methods(from.Pkg, from.Name, string(p.Target.Line)) {
+				if m.Name == own.Name() {
+					p.widen(e, to, own, from, m, done)
+				}
+			}
+		}
+	})
+}
+
+// of returns the import path of the package that a type is declared in.
+func of(t types.Type) string {
+	if n, ok := types.Unalias(t).(*types.Named); ok && n.Obj().Pkg() != nil {
+		return n.Obj().Pkg().Path()
+	}
+	return ""
+}
+
+// widen gives a method of an own interface, and those of the package's types
+// that implement it, the options that etcd's has gained.
+func (p *Pass) widen(e ast.Expr, to types.Type, own *types.Func, etcd Symbol, m atlas.Method, done map[string]bool) {
+	options, same := p.compareMethod(own.Signature(), m)
+	name := types.TypeString(to, types.RelativeTo(p.Pkg))
+	if same || done[name+"."+m.Name] {
+		return
+	}
+	done[name+"."+m.Name] = true
+	spec := p.methodSpec(own)
+	if options == nil || spec == nil {
+		p.Report(p.FileOf(e.Pos()), e, edit.Manual, fmt.Sprintf("%s.%s has another signature in etcd %s, so this is no %s any more", etcd, m.Name, p.Target.Line, name),
+			"give the interface, and what else implements it, `"+m.Name+m.Sig+"`")
+		return
+	}
+	if !done[own.FullName()] { // else by another interface that embeds the same
+		done[own.FullName()] = true
+		f := p.FileOf(spec.Pos())
+		c := p.Change(p.Tier, "%s.%s takes options in etcd %s, and the client is used as a %s", etcd, m.Name, p.Target.Line, name)
+		addParameter(c, f, spec, "opts", localType(c, f, options.typ, m.Imports))
+	}
+	for _, f := range p.Files {
+		for _, d := range f.AST.Decls {
+			fd, ok := d.(*ast.FuncDecl)
+			if !ok || fd.Recv == nil || fd.Name.Name != m.Name {
+				continue
+			}
+			t := p.receiver(fd)
+			if t == nil || done[t.Name()+"."+m.Name] || !types.Implements(types.NewPointer(t.Type()), to.Underlying().(*types.Interface)) {
+				continue
+			}
+			done[t.Name()+"."+m.Name] = true
+			if options, _ := p.compareMethod(p.Info.Defs[fd.Name].(*types.Func).Signature(), m); options != nil {
+				p.addOptions(t, f, fd, m, *options, own)
+			}
+		}
+	}
+}
+
+// methodSpec finds the declaration of a method of an interface of the package.
+func (p *Pass) methodSpec(fn *types.Func) *ast.FuncType {
+	f := p.FileOf(fn.Pos())
+	if f == nil {
+		return nil
+	}
+	for c := range p.Inspector().Root().Preorder((*ast.InterfaceType)(nil)) {
+		for _, field := range c.Node().(*ast.InterfaceType).Methods.List {
+			if len(field.Names) == 1 && p.Info.Defs[field.Names[0]] == fn {
+				return field.Type.(*ast.FuncType)
+			}
+		}
+	}
+	return nil
 }
 
 // needs says whether an interface type is, or embeds, another.
@@ -195,13 +291,21 @@ func needs(t types.Type, want *types.TypeName) bool {
 // are used as.
 func (p *Pass) usedAs() map[*types.TypeName][]types.Type {
 	out := map[*types.TypeName][]types.Type{}
-	note := func(e ast.Expr, to types.Type) {
-		if e == nil || to == nil || !types.IsInterface(to) {
-			return
-		}
+	p.asInterfaces(func(e ast.Expr, to types.Type) {
 		n, ok := types.Unalias(deref(orInvalid(p.TypeOf(e)))).(*types.Named)
 		if ok && n.Obj().Pkg() == p.Pkg {
 			out[n.Obj()] = append(out[n.Obj()], to)
+		}
+	})
+	return out
+}
+
+// asInterfaces calls a function with each value that is used as one of an
+// interface type: in a call, an assignment, a return or a literal.
+func (p *Pass) asInterfaces(found func(e ast.Expr, to types.Type)) {
+	note := func(e ast.Expr, to types.Type) {
+		if e != nil && to != nil && types.IsInterface(to) {
+			found(e, to)
 		}
 	}
 	for c := range p.Inspector().Root().Preorder((*ast.CallExpr)(nil), (*ast.AssignStmt)(nil), (*ast.ValueSpec)(nil), (*ast.ReturnStmt)(nil), (*ast.CompositeLit)(nil)) {
@@ -289,7 +393,6 @@ func (p *Pass) usedAs() map[*types.TypeName][]types.Type {
 			}
 		}
 	}
-	return out
 }
 
 func orInvalid(t types.Type) types.Type {
@@ -561,16 +664,32 @@ func zeroOfExpr(e ast.Expr) string {
 // extend gives a method the options that it has gained at its end, and passes
 // them on where the method calls its namesake. It reports other changes.
 func (p *Pass) extend(t, iface *types.TypeName, fn *types.Func, decl *ast.FuncDecl, m atlas.Method) bool {
-	params, results := parseMethod(m)
-	sig := fn.Signature()
 	f := p.FileOf(decl.Pos())
+	switch options, same := p.compareMethod(fn.Signature(), m); {
+	case same:
+		return false
+	case options != nil:
+		p.addOptions(t, f, decl, m, *options, nil)
+		return true
+	case p.Target.Line == atlas.Line37 && p.pointers().satisfies[fn]:
+		return false // message-pointers makes it take pointers, or reports it
+	}
+	p.Report(f, decl.Name, edit.Manual, fmt.Sprintf("%s implements %s.%s, whose %s has another signature in etcd %s", t.Name(), iface.Pkg().Name(), iface.Name(), m.Name, p.Target.Line),
+		"now `"+m.Name+m.Sig+"`")
+	return true
+}
+
+// compareMethod compares a signature with that of a method in the target: it
+// may be the same, or have gained options at its end.
+func (p *Pass) compareMethod(sig *types.Signature, m atlas.Method) (options *methodParam, same bool) {
+	params, results := parseMethod(m)
 	n := len(params)
-	text := func(mp []methodParam) []string {
+	text := func(mp []methodParam) string {
 		var out []string
 		for _, x := range mp {
 			out = append(out, anyName(types.ExprString(x.typ)))
 		}
-		return out
+		return "(" + strings.Join(out, ", ") + ")"
 	}
 	qualifier := func(q *types.Package) string {
 		path := q.Path()
@@ -586,47 +705,27 @@ func (p *Pass) extend(t, iface *types.TypeName, fn *types.Func, decl *ast.FuncDe
 		}
 		return q.Name()
 	}
-	have := strings.TrimSuffix(strings.TrimPrefix(tuple(sig.Params(), sig.Variadic(), qualifier), "("), ")")
-	want := strings.Join(text(params), ", ")
-	haveResults := strings.TrimSuffix(strings.TrimPrefix(tuple(sig.Results(), false, qualifier), "("), ")")
-	if have == want && haveResults == strings.Join(text(results), ", ") {
-		return false
+	have := tuple(sig.Params(), sig.Variadic(), qualifier)
+	if tuple(sig.Results(), false, qualifier) != text(results) {
+		return nil, false
 	}
-	if n == sig.Params().Len()+1 && !sig.Variadic() && have == strings.Join(text(params[:n-1]), ", ") && haveResults == strings.Join(text(results), ", ") {
+	if have == text(params) {
+		return nil, true
+	}
+	if n == sig.Params().Len()+1 && !sig.Variadic() && have == text(params[:n-1]) {
 		if _, ok := params[n-1].typ.(*ast.Ellipsis); ok {
-			p.addOptions(t, iface, f, decl, m, params[n-1])
-			return true
+			return &params[n-1], false
 		}
 	}
-	if p.Target.Line == atlas.Line37 && p.pointers().satisfies[fn] {
-		return false // message-pointers makes it take pointers, or reports it
-	}
-	p.Report(f, decl.Name, edit.Manual, fmt.Sprintf("%s implements %s.%s, whose %s has another signature in etcd %s", t.Name(), iface.Pkg().Name(), iface.Name(), m.Name, p.Target.Line),
-		"now `"+m.Name+m.Sig+"`")
-	return true
+	return nil, false
 }
 
-func (p *Pass) addOptions(t, iface *types.TypeName, f *File, decl *ast.FuncDecl, m atlas.Method, opt methodParam) {
+// addOptions gives a method of a type its options, and passes them on where it
+// calls its namesake: of etcd, or of an interface that gets them as well.
+func (p *Pass) addOptions(t *types.TypeName, f *File, decl *ast.FuncDecl, m atlas.Method, opt methodParam, widened *types.Func) {
 	c := p.Change(p.Tier, "%s.%s takes options in etcd %s", t.Name(), m.Name, p.Target.Line)
-	name := "opts"
-	for _, id := range decl.Type.Params.List {
-		for _, n := range id.Names {
-			if n.Name == name {
-				name = "options"
-			}
-		}
-	}
-	unnamed := len(decl.Type.Params.List) > 0 && len(decl.Type.Params.List[0].Names) == 0
-	typ := localType(c, f, opt.typ, m.Imports)
-	switch {
-	case len(decl.Type.Params.List) == 0:
-		c.Insert(f, decl.Type.Params.Closing, name+" "+typ)
-	case unnamed:
-		c.Insert(f, decl.Type.Params.List[len(decl.Type.Params.List)-1].End(), ", "+typ)
-	default:
-		c.Insert(f, decl.Type.Params.List[len(decl.Type.Params.List)-1].End(), ", "+name+" "+typ)
-	}
-	if decl.Body == nil || unnamed {
+	name := addParameter(c, f, decl.Type, "opts", localType(c, f, opt.typ, m.Imports))
+	if decl.Body == nil || name == "" {
 		return
 	}
 	ast.Inspect(decl.Body, func(n ast.Node) bool {
@@ -638,7 +737,7 @@ func (p *Pass) addOptions(t, iface *types.TypeName, f *File, decl *ast.FuncDecl,
 		if !ok || sel.Sel.Name != m.Name || call.Ellipsis.IsValid() {
 			return true
 		}
-		if fn, ok := p.Info.Uses[sel.Sel].(*types.Func); ok && fn.Pkg() == iface.Pkg() {
+		if fn, ok := p.Info.Uses[sel.Sel].(*types.Func); ok && fn.Pkg() != nil && (fn == widened || indexed(fn.Pkg().Path())) {
 			insertArguments(c, f, call, len(call.Args), name+"...")
 		}
 		return true
@@ -646,6 +745,29 @@ func (p *Pass) addOptions(t, iface *types.TypeName, f *File, decl *ast.FuncDecl,
 	if f.Generated() {
 		p.reportGenerated(f, decl, t, []string{m.Name})
 	}
+}
+
+// addParameter writes one more parameter at the end of a function's, and
+// returns its name; "" where they have none.
+func addParameter(c Change, f *File, ft *ast.FuncType, name, typ string) string {
+	for _, field := range ft.Params.List {
+		for _, n := range field.Names {
+			if n.Name == name {
+				name = "options"
+			}
+		}
+	}
+	last := len(ft.Params.List) - 1
+	switch {
+	case last < 0:
+		c.Insert(f, ft.Params.Closing, name+" "+typ)
+	case len(ft.Params.List[last].Names) == 0:
+		c.Insert(f, ft.Params.List[last].End(), ", "+typ)
+		return ""
+	default:
+		c.Insert(f, ft.Params.List[last].End(), ", "+name+" "+typ)
+	}
+	return name
 }
 
 func (p *Pass) reportGenerated(f *File, at ast.Node, t *types.TypeName, methods []string) {
