@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/tools/go/packages"
@@ -112,5 +113,60 @@ func f(other.T) { body.F() }
 	})
 	if specs != 4 {
 		t.Errorf("%d imports are left, want those that are followed, and C", specs)
+	}
+}
+
+func TestHollowLeavesWhatTypesAreMadeOf(t *testing.T) {
+	const src = `package p
+
+func f(a int) error {
+	if a > 0 {
+		return nil
+	}
+	return g
+}
+
+func (t *T) m(x struct {
+	A int
+}) {
+	_ = x
+}
+
+func result() interface {
+	B()
+} {
+	return nil
+}
+
+func one() { return }
+
+func open(
+	a int,
+) {
+	_ = a
+}
+
+const text = ` + "`" + `
+func f() {
+	x
+}
+` + "`" + `
+
+type T struct {
+	f func() // {
+}
+
+func last() {
+}`
+	want := strings.Replace(src, "\tif a > 0 {\n\t\treturn nil\n\t}\n\treturn g\n", "\n\n\n\n", 1)
+	want = strings.Replace(want, "func f() {\n\tx\n", "func f() {\n\n", 1)
+	if got := string(hollow([]byte(src))); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	if got, want := string(hollow([]byte("func f() {\r\n\tx()\r\n}\r\n"))), "func f() {\r\n\n}\r\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := string(hollow([]byte("func f() {\n\tx()\n"))); got != "func f() {\n\tx()\n" {
+		t.Errorf("without an end: got %q", got)
 	}
 }
