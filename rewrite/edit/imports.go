@@ -184,6 +184,9 @@ func (f *importFile) add(a Import, packageClause token.Pos) Edit {
 		n := shared(i.path, a.Path) * 2
 		if std(i.path) == std(a.Path) {
 			n++
+			if n == 1 && strings.Contains(i.path, "/etcd") {
+				n++ // rather beside etcd than among the file's own packages
+			}
 		}
 		if n > 0 && n >= score {
 			best, score = i, n

@@ -23,6 +23,8 @@ func TestImportsFollowTheirUses(t *testing.T) {
 			"package p\n\nfunc f() { _ = 1; { x := 1; _ = x } }\n"},
 		{"beside its kin", "package p\n\nimport (\n\t\"fmt\"\n\n\t\"a.b/x/y\"\n\t\"c.d/z\"\n)\n\nvar _ = fmt.Sprint(y.A, z.B)\n", [2]string{"y.A", "q.A"}, []Import{{Path: "a.b/x/q", Name: "q"}},
 			"package p\n\nimport (\n\t\"fmt\"\n\n\t\"a.b/x/q\"\n\t\"c.d/z\"\n)\n\nvar _ = fmt.Sprint(q.A, z.B)\n"},
+		{"beside etcd", "package p\n\nimport (\n\t\"fmt\"\n\n\tclientv3 \"c.d/etcd/client\"\n\n\t\"a.b/own\"\n)\n\nvar _ = fmt.Sprint(clientv3.A, own.B)\n", [2]string{"own.B", "own.B, q.C"}, []Import{{Path: "e.f/q", Name: "q"}},
+			"package p\n\nimport (\n\t\"fmt\"\n\n\tclientv3 \"c.d/etcd/client\"\n\t\"e.f/q\"\n\n\t\"a.b/own\"\n)\n\nvar _ = fmt.Sprint(clientv3.A, own.B, q.C)\n"},
 		{"a group of its own", "package p\n\nimport (\n\t\"a.b/x\"\n)\n\nvar _ = x.A\n", [2]string{"x.A", "errors.New(x.A)"}, []Import{{Path: "errors", Name: "errors"}},
 			"package p\n\nimport (\n\t\"errors\"\n\n\t\"a.b/x\"\n)\n\nvar _ = errors.New(x.A)\n"},
 		{"in place of the only one", "package p\n\nimport \"a.b/x\"\n\nvar _ = x.A\n", [2]string{"x.A", "y.A"}, []Import{{Path: "a.b/y", Name: "y"}},
