@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/types"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -793,8 +794,12 @@ func (p *Pass) assertedInterfaces() {
 			for _, m := range append(added, changed...) {
 				lines = append(lines, "`"+m.Name+m.Sig+"`")
 			}
+			advice := "add to the type: " + strings.Join(lines, ", ")
+			if slices.ContainsFunc(added, func(m atlas.Method) bool { return !ast.IsExported(m.Name) }) {
+				advice = "embed in the type: " + path.Base(pkg) + ".Unimplemented" + r.Name
+			}
 			if len(lines) > 0 {
-				p.Report(r.File, v, edit.Manual, r.Symbol.String()+" has more methods in etcd "+string(p.Target.Line), "add to the type: "+strings.Join(lines, ", "))
+				p.Report(r.File, v, edit.Manual, r.Symbol.String()+" has more methods in etcd "+string(p.Target.Line), advice)
 			}
 		}
 	}
