@@ -128,7 +128,7 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 			continue
 		}
 		if !opt.RemoveLegacy {
-			p.note(fmt.Sprintf("%s of %s stays, and nothing reads it any more", f, res.Tool), f, "delete it, or run with --remove-legacy")
+			p.note(fmt.Sprintf("this file of %s stays, and nothing reads it any more", res.Tool), f, "delete it, or run with --remove-legacy")
 		} else if err := remove(f); err != nil {
 			return nil, err
 		}
