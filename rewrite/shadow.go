@@ -48,7 +48,7 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 		return nil, err
 	}
 	opt.From = res.EtcdRelease
-	if err := copySources(tree.Root, copied); err != nil {
+	if err := copySources(tree.Root, copied, res.Workspace); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(copied, "go.mod"), res.GoMod, 0o666); err != nil {
@@ -183,8 +183,9 @@ func copyVendor(from, to string, res *legacy.Result) error {
 }
 
 // copySources copies what the go command compiles, with modes; vendored code
-// and git's folder stay behind.
-func copySources(from, to string) error {
+// and git's folder stay behind. Godeps holds vendored code, too, unless packages
+// import it as the repository's own.
+func copySources(from, to string, godeps bool) error {
 	return filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -195,7 +196,7 @@ func copySources(from, to string) error {
 		}
 		target := filepath.Join(to, rel)
 		if d.IsDir() {
-			if name := d.Name(); p != from && (name == ".git" || name == "vendor" || name == "Godeps" || name == "node_modules") {
+			if name := d.Name(); p != from && (name == ".git" || name == "vendor" || name == "Godeps" && !godeps || name == "node_modules") {
 				return fs.SkipDir
 			}
 			return os.MkdirAll(target, 0o777)

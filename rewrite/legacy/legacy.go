@@ -48,6 +48,7 @@ type Result struct {
 	PathFrom   string   // what says so
 	GoMod      []byte
 	Submodules bool // the vendor folder consists of git submodules
+	Workspace  bool // packages import the copies in Godeps/_workspace as such
 	// EtcdRelease is the one that the code was written for, "" if nothing
 	// tells.
 	EtcdRelease string
@@ -74,7 +75,7 @@ func Make(ctx context.Context, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Tool: l.tool, Files: l.files, Submodules: l.tool == submodules}
+	res := &Result{Tool: l.tool, Files: l.files, Submodules: l.tool == submodules, Workspace: src.workspace}
 	res.Path, res.PathFrom, err = modulePath(ctx, opt, src, l)
 	if err != nil {
 		return nil, err
@@ -93,6 +94,9 @@ func Make(ctx context.Context, opt Options) (*Result, error) {
 		if t := lastCommit(ctx, opt.Dir, l.files[0]); t.Before(last) {
 			q.date = t
 		}
+	}
+	if src.workspace {
+		l.pins = nil // the copies are there, at these
 	}
 	if err := q.locked(ctx, l.pins, opt.EtcdRelease, src.imports); err != nil {
 		return nil, err

@@ -18,7 +18,12 @@ type sources struct {
 	imports map[string]bool // of packages outside the standard library
 	self    string          // import path of the root, by how packages import each other
 	comment string          // import path of the root, by import comments
+	// workspace says that packages import what Godeps/_workspace holds by the
+	// path that it has there, as "godep save -r" wrote it.
+	workspace bool
 }
+
+const workspace = "/Godeps/_workspace/src/"
 
 var importComment = regexp.MustCompile(`(?m)^package \w+ // import "([^"]+)"`)
 
@@ -62,6 +67,10 @@ func readSources(root string) (*sources, error) {
 			if err == nil && build.IsLocalImport(p) {
 				continue // a folder of the repository's own
 			}
+			if root, _, ok := strings.Cut(p, workspace); ok {
+				s.self, s.workspace = root, true
+				continue
+			}
 			if err == nil && p != "C" && strings.Contains(strings.SplitN(p, "/", 2)[0]+"/", ".") {
 				s.imports[p] = true
 			} else if err == nil && strings.Contains(p, "/") {
@@ -83,6 +92,9 @@ func readSources(root string) (*sources, error) {
 		}
 	}
 	best := 0
+	if s.workspace {
+		clear(votes) // that was said
+	}
 	for cand, n := range votes {
 		// Among equals, the shorter path: a deeper folder explains more of it.
 		if n > best || n == best && (len(cand) < len(s.self) || len(cand) == len(s.self) && cand < s.self) {
