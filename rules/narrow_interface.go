@@ -1,0 +1,102 @@
+package rules
+
+import (
+	"fmt"
+	"go/ast"
+	"go/types"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
+)
+
+// narrowInterfaces follows methods of etcd that gained options into the
+// interfaces of the repository that values with these methods are used as.
+func (p *Pass) narrowInterfaces(done map[string]bool) {
+	p.asInterfaces(func(e ast.Expr, to types.Type) {
+		t := p.TypeOf(e)
+		if t == nil || indexed(packageOf(to)) {
+			return // interface-methods has those of etcd
+		}
+		iface := to.Underlying().(*types.Interface)
+		for i := range iface.NumMethods() {
+			own := iface.Method(i)
+			obj, _, _ := types.LookupFieldOrMethod(t, true, own.Pkg(), own.Name())
+			fn, ok := obj.(*types.Func)
+			if !ok || fn.Pkg() == nil || !indexed(fn.Pkg().Path()) {
+				continue
+			}
+			from, ok := TypeSymbol(fn.Signature().Recv().Type())
+			if !ok {
+				continue
+			}
+			for _, m := range atlas.Methods(from.Pkg, from.Name, string(p.Target.Line)) {
+				if m.Name == own.Name() {
+					p.widen(e, to, own, from, m, done)
+				}
+			}
+		}
+	})
+}
+
+// packageOf returns the import path of the package that a type is declared in.
+func packageOf(t types.Type) string {
+	if n, ok := types.Unalias(t).(*types.Named); ok && n.Obj().Pkg() != nil {
+		return n.Obj().Pkg().Path()
+	}
+	return ""
+}
+
+// widen gives a method of an own interface, and those of the package's types
+// that implement it, the options that etcd's has gained.
+func (p *Pass) widen(e ast.Expr, to types.Type, own *types.Func, etcd Symbol, m atlas.Method, done map[string]bool) {
+	options, same := p.compareMethod(own.Signature(), m)
+	name := types.TypeString(to, types.RelativeTo(p.Pkg))
+	if same || done[name+"."+m.Name] {
+		return
+	}
+	done[name+"."+m.Name] = true
+	spec := p.methodSpec(own)
+	if options == nil || spec == nil {
+		p.Report(p.FileOf(e.Pos()), e, edit.Manual, fmt.Sprintf("%s.%s has another signature in etcd %s, so this is no %s any more", etcd, m.Name, p.Target.Line, name),
+			"give the interface, and what else implements it, `"+m.Name+m.Sig+"`")
+		return
+	}
+	if !done[own.FullName()] { // else by another interface that embeds the same
+		done[own.FullName()] = true
+		f := p.FileOf(spec.Pos())
+		c := p.Change(p.Tier, "%s.%s takes options in etcd %s, and the client is used as a %s", etcd, m.Name, p.Target.Line, name)
+		addParameter(c, f, spec, "opts", localType(c, f, options.typ, m.Imports))
+	}
+	for _, f := range p.Files {
+		for _, d := range f.AST.Decls {
+			fd, ok := d.(*ast.FuncDecl)
+			if !ok || fd.Recv == nil || fd.Name.Name != m.Name {
+				continue
+			}
+			t := p.receiver(fd)
+			if t == nil || done[t.Name()+"."+m.Name] || !types.Implements(types.NewPointer(t.Type()), to.Underlying().(*types.Interface)) {
+				continue
+			}
+			done[t.Name()+"."+m.Name] = true
+			if options, _ := p.compareMethod(p.Info.Defs[fd.Name].(*types.Func).Signature(), m); options != nil {
+				p.addOptions(t, f, fd, m, *options, own)
+			}
+		}
+	}
+}
+
+// methodSpec finds the declaration of a method of an interface of the package.
+func (p *Pass) methodSpec(fn *types.Func) *ast.FuncType {
+	f := p.FileOf(fn.Pos())
+	if f == nil {
+		return nil
+	}
+	for c := range p.Inspector().Root().Preorder((*ast.InterfaceType)(nil)) {
+		for _, field := range c.Node().(*ast.InterfaceType).Methods.List {
+			if len(field.Names) == 1 && p.Info.Defs[field.Names[0]] == fn {
+				return field.Type.(*ast.FuncType)
+			}
+		}
+	}
+	return nil
+}
