@@ -153,6 +153,8 @@ func f() {
 ` + "`" + `
 
 type T struct {
+	// g is commented.
+	g int
 	f func() // {
 }
 
@@ -160,6 +162,7 @@ func last() {
 }`
 	want := strings.Replace(src, "\tif a > 0 {\n\t\treturn nil\n\t}\n\treturn g\n", "\n\n\n\n", 1)
 	want = strings.Replace(want, "func f() {\n\tx\n", "func f() {\n\n", 1)
+	want = strings.Replace(want, "\t// g is commented.\n", "\n", 1)
 	if got := string(hollow([]byte(src))); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

@@ -414,16 +414,21 @@ func (c *checker) declarations(p *packages.Package, r *checked) []*ast.File {
 	return files
 }
 
-// hollow takes the bodies of functions out of a source as gofmt writes it, line
-// by line, since most of the time of a parser goes into them. Line numbers
-// stay. What only looks like a function, in a string or a comment, leaves a
-// source that does not parse, or one whose types are the same.
+// hollow takes comments and the bodies of functions out of a source as gofmt
+// writes it, line by line, since most of the time of a parser goes into them.
+// Line numbers stay. What only looks like a comment or a function, in a string,
+// leaves a source that does not parse, or one whose types are the same.
 func hollow(src []byte) []byte {
-	var out []byte
+	out := make([]byte, 0, len(src)/2)
 	for len(src) > 0 {
 		line, rest := cutLine(src)
+		src = rest
+		if bytes.HasPrefix(bytes.TrimLeft(line, "\t"), []byte("//")) {
+			out = append(out, '\n')
+			continue
+		}
+		out = append(out, line...)
 		if !bytes.HasPrefix(line, []byte("func ")) || !bytes.HasSuffix(bytes.TrimRight(line, "\r\n"), []byte("{")) {
-			out, src = append(out, line...), rest
 			continue
 		}
 		n, body := 0, rest
@@ -431,15 +436,13 @@ func hollow(src []byte) []byte {
 			_, body = cutLine(body)
 			n++
 		}
-		out = append(out, line...)
 		// Another line that begins so goes on with the type of a parameter.
 		if last, _ := cutLine(body); string(bytes.TrimRight(last, "\r\n")) == "}" {
 			for range n {
 				out = append(out, '\n')
 			}
-			rest = body
+			src = body
 		}
-		src = rest
 	}
 	return out
 }
