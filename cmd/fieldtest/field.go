@@ -15,12 +15,13 @@ import (
 
 // field is a run over repositories.
 type field struct {
-	state   state
-	tool    tool
-	clones  string
-	repos   []repository
-	targets []atlas.Line
-	jobs    int
+	state    state
+	tool     tool
+	clones   string
+	repos    []repository
+	targets  []atlas.Line
+	jobs     int
+	noRecipe bool
 }
 
 // planResult is what came of a plan for one target.
@@ -57,6 +58,9 @@ func (f *field) run(ctx context.Context) error {
 			return err
 		}
 		for _, t := range f.targets {
+			if f.noRecipe {
+				break
+			}
 			if err := f.recipe(ctx, clones[r.Repo], r, t); err != nil {
 				return err
 			}

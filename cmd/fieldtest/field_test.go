@@ -133,7 +133,7 @@ func TestThePageTellsEveryKindOfResult(t *testing.T) {
 					Revision: "abc", Row: batch.Row{Status: batch.Proved, Release: "v3.5.35", Rules: map[string]int{"import-path": 3}},
 					After: measured{Modules: []string{"."}}, Again: "changes nothing", Compared: &comparison{LeftByAuthors: []string{"a.go: old"}},
 				},
-				recipe: recipeResult{Failed: "go mod tidy: no | such module"},
+				recipe: &recipeResult{Failed: "go mod tidy: no | such module"},
 			}},
 		},
 		{
@@ -147,7 +147,7 @@ func TestThePageTellsEveryKindOfResult(t *testing.T) {
 					Run:      &report.Run{Findings: []edit.Finding{manual}, Modules: []report.Module{{Dir: ".", Status: report.Unresolved, Error: "403"}}},
 					After:    measured{Modules: []string{"."}, Problems: []verify.Problem{lost}}, Open: []verify.Problem{lost}, Again: "not run",
 				},
-				recipe: recipeResult{After: measured{Modules: []string{"."}, Problems: []verify.Problem{lost}}},
+				recipe: &recipeResult{After: measured{Modules: []string{"."}, Problems: []verify.Problem{lost}}},
 				new:    []verify.Problem{lost},
 			}},
 		},

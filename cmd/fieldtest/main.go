@@ -45,6 +45,7 @@ func main() {
 	flag.StringVar(&o.out, "o", "docs/field-results.md", "page to write")
 	flag.StringVar(&o.only, "only", "", "regular expression that names the repositories to look after")
 	flag.BoolVar(&o.render, "render", false, "only write the page")
+	flag.BoolVar(&o.noRecipe, "no-recipe", false, "do without the plain recipe, which takes as long as the plans")
 	flag.IntVar(&o.jobs, "jobs", 1, "repositories to plan at a time; more than one makes the seconds mean less")
 	targets := flag.String("targets", "3.5,3.6,3.7", "lines to migrate to")
 	flag.Parse()
@@ -61,7 +62,7 @@ type options struct {
 	corpus, clones, state, out, only string
 	targets                          []atlas.Line
 	jobs                             int
-	render                           bool
+	render, noRecipe                 bool
 }
 
 func run(ctx context.Context, o options) error {
@@ -79,7 +80,7 @@ func run(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		f := &field{state: s, clones: o.clones, targets: o.targets, jobs: o.jobs}
+		f := &field{state: s, clones: o.clones, targets: o.targets, jobs: o.jobs, noRecipe: o.noRecipe}
 		for _, r := range repos {
 			if only.MatchString(r.Repo) {
 				f.repos = append(f.repos, r)

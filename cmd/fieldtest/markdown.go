@@ -329,6 +329,7 @@ func (w rowResult) troubles(b *strings.Builder, before measured) {
 	list("New problems", w.new)
 	list("Open compile errors", w.plan.Open)
 	switch {
+	case w.recipe == nil:
 	case w.recipe.Failed != "":
 		fmt.Fprintf(b, "\nThe plain recipe for %s ends with %s\n", w.line, code(short(w.recipe.Failed, 300)))
 	case !w.recipe.good(before):

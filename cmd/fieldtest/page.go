@@ -31,7 +31,7 @@ type repoResult struct {
 type rowResult struct {
 	line   atlas.Line
 	plan   planResult
-	recipe recipeResult
+	recipe *recipeResult // nil where it was not followed
 	new    []verify.Problem // after the plan, and there neither before nor with the versions of old etcd
 }
 
@@ -61,11 +61,14 @@ func readPage(s state, repos []repository, targets []atlas.Line) (*page, error) 
 			if !ok {
 				continue
 			}
-			recipe, _, err := recall[recipeResult](s, fmt.Sprintf("%s/recipe-%s", r.flat(), t))
+			recipe, followed, err := recall[recipeResult](s, fmt.Sprintf("%s/recipe-%s", r.flat(), t))
 			if err != nil {
 				return nil, err
 			}
-			w := rowResult{line: t, plan: plan.Value, recipe: recipe.Value}
+			w := rowResult{line: t, plan: plan.Value}
+			if followed {
+				w.recipe = &recipe.Value
+			}
 			known := planned(w.plan.Run, func(p report.Proof) []verify.Problem { return slices.Concat(p.Known, p.Before) })
 			w.new = fresh(w.plan.After.Problems, res.before.Problems, known)
 			w.new = append(w.new, fresh(planned(w.plan.Run, func(p report.Proof) []verify.Problem { return p.New }), w.new)...)
@@ -162,8 +165,10 @@ func (m measured) text() string {
 	return fmt.Sprint(len(m.Problems))
 }
 
-func (r recipeResult) text(before measured) string {
+func (r *recipeResult) text(before measured) string {
 	switch {
+	case r == nil:
+		return "not followed"
 	case r.Failed != "":
 		return "does not resolve"
 	case len(r.After.Problems) == 0:
@@ -172,8 +177,8 @@ func (r recipeResult) text(before measured) string {
 	return fmt.Sprintf("%s, %d new", count(len(r.After.Problems), "problem"), len(fresh(r.After.Problems, before.Problems)))
 }
 
-func (r recipeResult) good(before measured) bool {
-	return r.Failed == "" && len(fresh(r.After.Problems, before.Problems)) == 0
+func (r *recipeResult) good(before measured) bool {
+	return r != nil && r.Failed == "" && len(fresh(r.After.Problems, before.Problems)) == 0
 }
 
 func platform() string {
