@@ -27,11 +27,18 @@ type Runner struct {
 	Offline bool                                          // use the module cache alone
 	Trace   func(dir string, a []string, d time.Duration) // called after each run
 
+	parent  *Runner // whose GOFLAGS are the same; nil for none
 	once    sync.Once
 	flags   string // GOFLAGS to set
 	modfile string // of the -modfile in the user's
 	err     error
+
+	mu    sync.Mutex
+	inUse map[string]toolchain // by folder
 }
+
+// toolchain is the Go that is in use in a folder.
+type toolchain struct{ root, version string }
 
 // Error is a failed run of the go command, with what it printed.
 type Error struct {
@@ -70,6 +77,11 @@ func cleanFlags(goflags string) string {
 
 func (r *Runner) init(ctx context.Context) error {
 	r.once.Do(func() {
+		if r.parent != nil {
+			r.err = r.parent.init(ctx)
+			r.flags, r.modfile = r.parent.flags, r.parent.modfile
+			return
+		}
 		path, err := exec.LookPath("go")
 		if err != nil {
 			r.err = ErrNoGo
@@ -109,7 +121,7 @@ func (r *Runner) ModFile(ctx context.Context) (string, error) {
 // itself. It asks that for its version in a way that no choice of a toolchain
 // applies to, so the one in use in the folder comes first in PATH.
 func (r *Runner) Packages(ctx context.Context, dir string) ([]string, error) {
-	root, err := r.Run(ctx, dir, "env", "GOROOT")
+	t, err := r.toolchain(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +135,7 @@ func (r *Runner) Packages(ctx context.Context, dir string) ([]string, error) {
 			path = p
 		}
 	}
-	return append(env, "PATH="+filepath.Join(strings.TrimSpace(string(root)), "bin")+string(os.PathListSeparator)+path), nil
+	return append(env, "PATH="+filepath.Join(t.root, "bin")+string(os.PathListSeparator)+path), nil
 }
 
 // environ returns the environment of a run.
@@ -140,7 +152,11 @@ func (r *Runner) environ(ctx context.Context) ([]string, error) {
 
 // With returns a runner with further environment variables.
 func (r *Runner) With(env ...string) *Runner {
-	return &Runner{Env: append(slices.Clone(r.Env), env...), Offline: r.Offline, Trace: r.Trace}
+	n := &Runner{Env: append(slices.Clone(r.Env), env...), Offline: r.Offline, Trace: r.Trace}
+	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "GOFLAGS=") || strings.HasPrefix(v, "GOENV=") }) {
+		n.parent = r
+	}
+	return n
 }
 
 // Run runs the go command in dir and returns its standard output. A failure
@@ -191,6 +207,26 @@ func (r *Runner) start(ctx context.Context, dir string, stdout *bytes.Buffer, ar
 
 // Version returns the version of the Go in use in dir, such as "go1.26.8".
 func (r *Runner) Version(ctx context.Context, dir string) (string, error) {
-	out, err := r.Run(ctx, dir, "env", "GOVERSION")
-	return strings.TrimSpace(string(out)), err
+	t, err := r.toolchain(ctx, dir)
+	return t.version, err
+}
+
+// toolchain asks for the Go in use in a folder, once.
+func (r *Runner) toolchain(ctx context.Context, dir string) (toolchain, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t, ok := r.inUse[dir]; ok {
+		return t, nil
+	}
+	out, err := r.Run(ctx, dir, "env", "GOROOT", "GOVERSION")
+	if err != nil {
+		return toolchain{}, err
+	}
+	root, version, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	t := toolchain{strings.TrimSpace(root), strings.TrimSpace(version)}
+	if r.inUse == nil {
+		r.inUse = map[string]toolchain{}
+	}
+	r.inUse[dir] = t
+	return t, nil
 }
