@@ -37,6 +37,9 @@ func (s *solver) choose(ctx context.Context) error {
 		return s.chooseUnknown(ctx, goInUse)
 	}
 	s.release, s.reason, err = Choose(s.Line, s.Version, goInUse, s.directive(), s.KeepGo)
+	if s.Version != "" && s.Why != "" {
+		s.reason = s.Why
+	}
 	return err
 }
 

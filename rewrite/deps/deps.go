@@ -38,6 +38,7 @@ type Request struct {
 	Imports     []string   // etcd packages that the rewritten module imports, in any build configuration
 	Line        atlas.Line // target line
 	Version     string     // exact release; "" to choose
+	Why         string     // why that release; "" is that it was asked for
 	Local       string     // checkout of etcd to plan against instead of a release; Line says which API it has
 	KeepGo      bool       // never raise the go directive
 	// Compile compiles the dependencies that the plan moves gRPC, protobuf or
