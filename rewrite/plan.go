@@ -352,6 +352,15 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 		case err != nil:
 			return nil, err
 		}
+		if res.Unchanged && !p.writes(m.Rel) {
+			rm.Status = report.Left
+			for _, f := range res.Findings {
+				f.File = path.Join(m.Rel, f.File)
+				p.Findings = append(p.Findings, f)
+			}
+			p.Modules = append(p.Modules, rm)
+			continue
+		}
 		solved[m] = res
 		if pl.checkout == "" {
 			release = res.Release // one release for the whole repository
@@ -395,6 +404,11 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 	p.sortWrites()
 	p.countFiles()
 	return p, nil
+}
+
+// writes says whether the plan writes a file below a folder.
+func (p *Plan) writes(dir string) bool {
+	return slices.ContainsFunc(p.Writes, func(w edit.FileChange) bool { return dir == "." || strings.HasPrefix(w.Path, dir+"/") })
 }
 
 // countFiles describes the files that the plan writes.

@@ -67,14 +67,17 @@ type Result struct {
 	GoMod, GoSum []byte   // planned bytes; GoSum is nil when the module needs none
 	Missing      []string // packages that the module's own code imports and no version of the plan has
 	Unreachable  []string // modules that could not be had; packages that import them cannot be proved
-	Changes      []Change
-	Findings     []edit.Finding
-	Build        []module.Version // build list of the plan, without the main module
-	beforeMod    []byte
-	beforeSum    []byte
-	wakes        bool     // builds will use a vendor folder that the go command did not make
-	vendored     []string // those of Unreachable that are compiled from the vendor folder
-	solver       *solver
+	// Unchanged says that nothing of etcd is the module's own to move: what
+	// imports the old one is a dependency, and no version of it does not.
+	Unchanged bool
+	Changes   []Change
+	Findings  []edit.Finding
+	Build     []module.Version // build list of the plan, without the main module
+	beforeMod []byte
+	beforeSum []byte
+	wakes     bool     // builds will use a vendor folder that the go command did not make
+	vendored  []string // those of Unreachable that are compiled from the vendor folder
+	solver    *solver
 }
 
 // Files returns the changes of go.mod and go.sum, with paths relative to the
@@ -146,6 +149,9 @@ func Solve(ctx context.Context, req Request) (*Result, error) {
 	s.draft()
 	if err := s.settle(ctx); err != nil {
 		return nil, err
+	}
+	if s.nothingMoves() {
+		return s.unchanged()
 	}
 	return s.result(ctx)
 }

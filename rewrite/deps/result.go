@@ -58,6 +58,41 @@ func (s *solver) result(ctx context.Context) (*Result, error) {
 	return r, nil
 }
 
+// nothingMoves says whether the plan brings no etcd of today: the code imports
+// none, and the dependency that imports the old one could not be raised.
+func (s *solver) nothingMoves() bool {
+	old := false
+	for _, m := range s.build {
+		if isSplit(m.Path) {
+			return false
+		}
+		old = old || isOldRoot(m.Path)
+	}
+	return old && len(s.needed) == 0 && len(s.raises) == 0
+}
+
+// unchanged is the result of leaving go.mod as it is: what would go from it,
+// such as a pin of gRPC, the old etcd still needs.
+func (s *solver) unchanged() (*Result, error) {
+	r := &Result{
+		Release: s.release.Version, Reason: s.reason, ModFile: s.modfile, beforeMod: s.mod, beforeSum: s.sum, solver: s,
+		GoMod: s.mod, GoSum: s.sum, Unchanged: true,
+	}
+	for _, f := range s.findings {
+		if f.Rule == "gomod-old-etcd" {
+			r.Findings = append(r.Findings, f)
+		}
+	}
+	if err := os.WriteFile(s.modfile, s.mod, 0o666); err != nil {
+		return nil, err
+	}
+	sum := filepath.Join(s.Scratch, "go.sum")
+	if s.sum == nil {
+		return r, os.RemoveAll(sum)
+	}
+	return r, os.WriteFile(sum, s.sum, 0o666)
+}
+
 // explain lists the lines of go.mod that differ, with the reason of each.
 func (s *solver) explain(ctx context.Context, after *modfile.File) []Change {
 	var changes, indirect []Change
