@@ -17,6 +17,9 @@ import (
 // ErrUnproved says that a plan would break what builds today.
 var ErrUnproved = errors.New("the plan is not proved: something that builds today would not build after it; nothing was written")
 
+// ErrUnresolved says that no versions were found to build the plan with.
+var ErrUnresolved = errors.New("the plan has no versions that resolve, as said above; nothing was written")
+
 // DirtyError says that a git tree has changes that are not committed.
 type DirtyError struct{ Files []string }
 
@@ -75,11 +78,12 @@ func (p *Plan) Apply(force bool) error {
 	if len(p.Writes) == 0 {
 		return nil
 	}
-	switch p.Status {
-	case report.Worse, report.Unresolved:
-		if !force {
-			return ErrUnproved
-		}
+	switch {
+	case force:
+	case p.Status == report.Worse:
+		return ErrUnproved
+	case p.Status == report.Unresolved:
+		return ErrUnresolved
 	}
 	return journal.Apply(p.Root, p.Writes, journal.Meta{Command: "migrate", Target: "etcd " + p.Release, Time: time.Now()})
 }
