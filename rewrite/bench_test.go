@@ -43,26 +43,56 @@ func BenchmarkNothingToDo(b *testing.B) {
 	}
 }
 
-// BenchmarkPlan plans the sample service without proof. BenchmarkGoVet vets
-// the same service with versions that build: with an empty build cache, as on
-// a machine that has just cloned it; with the dependencies in the cache and
-// every package of the service changed, as after a migration; and with all of
-// it in the cache, where vet reads back what it printed before. A plan keeps
-// nothing between runs, and asks the go command to tidy each time.
-func BenchmarkPlan(b *testing.B) {
-	for b.Loop() {
-		_, err := rewrite.Make(context.Background(), rewrite.Options{Dir: "../testdata/samples/legacy", Target: "3.6", Verify: verify.None})
-		if err != nil {
-			b.Fatal(err)
-		}
+// benchRepositories runs a benchmark over what is planned and vetted: the
+// sample service alone, and with sixty packages around it that have nothing to
+// do with etcd, as a repository of ordinary size has.
+func benchRepositories(b *testing.B, run func(b *testing.B, dir string)) {
+	for _, more := range []int{0, 60} {
+		b.Run(fmt.Sprintf("beside-%d", more), func(b *testing.B) {
+			dir := b.TempDir()
+			if err := os.CopyFS(dir, os.DirFS("../testdata/samples/legacy")); err != nil {
+				b.Fatal(err)
+			}
+			for i := range more {
+				pkg := filepath.Join(dir, fmt.Sprintf("p%d", i))
+				if err := os.Mkdir(pkg, 0o777); err != nil {
+					b.Fatal(err)
+				}
+				for j := range 4 {
+					src := fmt.Sprintf("package p%d\n\nimport (\n\t\"encoding/json\"\n\t\"net/http\"\n)\n", i)
+					for k := range 20 {
+						src += fmt.Sprintf("\nfunc F%d_%d(w http.ResponseWriter, v interface{}) error {\n\tw.Header().Set(\"Content-Type\", \"application/json\")\n\treturn json.NewEncoder(w).Encode(v)\n}\n", j, k)
+					}
+					if err := os.WriteFile(filepath.Join(pkg, fmt.Sprintf("f%d.go", j)), []byte(src), 0o666); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			run(b, dir)
+		})
 	}
 }
 
-func BenchmarkGoVet(b *testing.B) {
-	dir := b.TempDir()
-	if err := os.CopyFS(dir, os.DirFS("../testdata/samples/legacy")); err != nil {
-		b.Fatal(err)
-	}
+// BenchmarkPlan plans without proof. BenchmarkGoVet vets the same with versions
+// that build: with an empty build cache, as on a machine that has just cloned
+// it; with the dependencies in the cache and every package of the repository
+// changed, as after a migration; and with all of it in the cache, where vet
+// reads back what it printed before. A plan keeps nothing between runs, and
+// asks the go command to tidy each time.
+func BenchmarkPlan(b *testing.B) {
+	benchRepositories(b, func(b *testing.B, dir string) {
+		for b.Loop() {
+			_, err := rewrite.Make(context.Background(), rewrite.Options{Dir: dir, Target: "3.6", Verify: verify.None})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkGoVet(b *testing.B) { benchRepositories(b, benchmarkGoVet) }
+
+func benchmarkGoVet(b *testing.B, dir string) {
 	run := func(b *testing.B, cache string, args ...string) {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = dir
