@@ -31,7 +31,7 @@ type repoResult struct {
 type rowResult struct {
 	line   atlas.Line
 	plan   planResult
-	recipe *recipeResult // nil where it was not followed
+	recipe *recipeResult    // nil where it was not followed
 	new    []verify.Problem // after the plan, and there neither before nor with the versions of old etcd
 }
 
