@@ -86,10 +86,28 @@ func (s *solver) draft() {
 	whole := slices.ContainsFunc(s.before.Require, func(r *modfile.Require) bool {
 		return r.Mod.Path == genproto && semver.Compare(r.Mod.Version, genprotoSplit) >= 0
 	})
-	if !whole && s.min[genproto+"/googleapis/rpc"] != "" && sumHasOldGenproto(s.sum) {
-		// tidy would select it; asking at once saves tidying twice.
+	if !whole && s.min[genproto+"/googleapis/rpc"] != "" && sumHasOldGenproto(s.sum) && s.changes() {
+		// tidy would select it; asking at once saves tidying twice. Not so
+		// where nothing changes: the file is tidy without it.
 		s.raiseGenproto(whyGenproto)
 	}
+}
+
+// changes says whether the draft differs from go.mod.
+func (s *solver) changes() bool {
+	if len(s.drop)+len(s.adds) > 0 {
+		return true
+	}
+	have := map[string]string{}
+	for _, r := range s.before.Require {
+		have[r.Mod.Path] = r.Mod.Version
+	}
+	for m, r := range s.set {
+		if have[m] != r.version {
+			return true
+		}
+	}
+	return false
 }
 
 // sumHasOldGenproto reports whether a go.sum names a genproto from before its

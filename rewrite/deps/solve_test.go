@@ -10,16 +10,29 @@ import (
 
 	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
+	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
 func TestSolveChangesNothingTheSecondTime(t *testing.T) {
 	t.Parallel()
-	m := newModule(t, "-- go.mod --\nmodule example.com/x\n\ngo 1.24\n-- main.go --\n"+clientMain)
-	res := m.solve()
-	m = newModule(t, "-- go.mod --\n"+string(res.GoMod)+"-- go.sum --\n"+string(res.GoSum)+"-- main.go --\n"+clientMain)
-	again := m.solve()
-	if len(again.Changes)+len(again.Files()) > 0 {
-		t.Errorf("second plan: %v", again.Changes)
+	for name, more := range map[string]struct{ require, src string }{
+		"the client alone": {},
+		// Brings an old genproto into go.sum, and nothing of it into the build.
+		"an old genproto": {"\nrequire (\n\tgithub.com/go-sql-driver/mysql v1.4.1\n\tgithub.com/go-xorm/xorm v0.7.9\n)\n", "-- x.go --\npackage main\n\nimport (\n\t_ \"github.com/go-sql-driver/mysql\"\n\t_ \"github.com/go-xorm/xorm\"\n)\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			src := "-- main.go --\n" + clientMain + "\n" + more.src
+			first := newModule(t, "-- go.mod --\nmodule example.com/x\n\ngo 1.13\n"+more.require+src)
+			first.req.Line = atlas.Line35
+			res := first.solve()
+			second := newModule(t, "-- go.mod --\n"+string(res.GoMod)+"-- go.sum --\n"+string(res.GoSum)+src)
+			second.req.Line = atlas.Line35
+			again := second.solve()
+			if len(again.Changes)+len(again.Files()) > 0 {
+				t.Errorf("second plan: %v", again.Changes)
+			}
+		})
 	}
 }
 
