@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/batch"
+	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 	"github.com/etcdshift/etcdshift/rewrite/verify"
 	"github.com/etcdshift/etcdshift/rules/atlas"
@@ -119,6 +120,13 @@ func (w rowResult) changes() int {
 func (w rowResult) cause() string {
 	if w.plan.Row.Reason != "" {
 		return w.plan.Row.Reason
+	}
+	if w.plan.Run != nil && w.plan.Run.Status == report.Left {
+		for _, f := range w.plan.Run.Findings {
+			if f.Severity != edit.Note {
+				return fmt.Sprintf("a person has to rewrite it first: %s (%d findings)", f.Message, w.severities()[edit.Manual]+w.severities()[edit.Review])
+			}
+		}
 	}
 	if w.plan.Run != nil {
 		for _, f := range w.plan.Run.Findings {
