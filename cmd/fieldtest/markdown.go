@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,7 +27,18 @@ func (p *page) markdown() string {
 	for _, r := range p.repos {
 		r.section(b)
 	}
-	return b.String()
+	return anywhere(b.String())
+}
+
+var (
+	fromProxy  = regexp.MustCompile(`reading https?://[^/\s]+/`)
+	moduleFile = regexp.MustCompile(`[^\s` + "`" + `(]*/pkg/mod/`)
+)
+
+// anywhere takes out of what the go command says where this machine gets its
+// modules from and keeps them.
+func anywhere(page string) string {
+	return moduleFile.ReplaceAllString(fromProxy.ReplaceAllString(page, "reading "), "")
 }
 
 func (p *page) head(b *strings.Builder) {
@@ -50,6 +62,9 @@ from local clones; [its documentation](../cmd/fieldtest/main.go) tells the form 
 			}
 		}
 		fmt.Fprintf(b, " Of revision %s: %s.", rev, strings.Join(rows, ", "))
+	}
+	if len(p.untried) > 0 {
+		fmt.Fprintf(b, "\nOf the corpus, %d were not tried with it: %s.", len(p.untried), strings.Join(p.untried, ", "))
 	}
 	b.WriteString(`
 

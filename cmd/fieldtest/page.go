@@ -18,6 +18,7 @@ type page struct {
 	targets   []atlas.Line
 	revisions []string // of etcdshift, the one of most rows first
 	repos     []repoResult
+	untried   []string // repositories of the corpus without a result
 }
 
 // repoResult is what is stored of a repository.
@@ -46,6 +47,7 @@ func readPage(s state, repos []repository, targets []atlas.Line) (*page, error) 
 			return nil, err
 		}
 		if !ok {
+			p.untried = append(p.untried, r.Repo)
 			continue
 		}
 		res := repoResult{repository: r, lacking: c.Value.Lacking}
@@ -78,6 +80,8 @@ func readPage(s state, repos []repository, targets []atlas.Line) (*page, error) 
 		}
 		if len(res.rows) > 0 {
 			p.repos = append(p.repos, res)
+		} else {
+			p.untried = append(p.untried, r.Repo)
 		}
 	}
 	for rev := range seen {
