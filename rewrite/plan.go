@@ -97,6 +97,9 @@ func Make(ctx context.Context, opt Options) (*Plan, error) {
 	if opt.Go == nil {
 		opt.Go = &gocmd.Runner{}
 	}
+	// A runner of the plan's own: one that went before may have raised a go
+	// directive, and with it the toolchain that is in use.
+	opt.Go = opt.Go.With()
 	if opt.Offline {
 		opt.Go.Offline = true
 	}
