@@ -171,7 +171,7 @@ func (p *Plan) summary() string {
 	}
 	for _, m := range p.Modules {
 		if len(m.Proof.New) > 0 {
-			return fmt.Sprintf("%d problems are left, the first: %s", len(m.Proof.New), m.Proof.New[0])
+			return fmt.Sprintf("%s left, the first: %s", report.Count(len(m.Proof.New), "problem is", "problems are"), m.Proof.New[0])
 		}
 	}
 	return string(p.Status)

@@ -180,7 +180,7 @@ func (pl *planner) unprovable(ctx context.Context, p *Plan, m *module, res *deps
 	first := slices.Min(slices.Collect(maps.Keys(open)))
 	p.Findings = append(p.Findings, edit.Finding{
 		Rule: "compile", Severity: edit.Review, File: path.Join(m.Rel, "go.mod"), Line: 1, Col: 1,
-		Message: fmt.Sprintf("%d packages could not be proved here, the first %s: %s is not to be had", len(open), first, open[first]),
+		Message: fmt.Sprintf("%s could not be proved here, the first %s: %s is not to be had", report.Count(len(open), "package", "packages"), first, open[first]),
 		Advice:  "build the result where it can be had: go vet ./...",
 	})
 	return true, nil

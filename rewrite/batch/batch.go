@@ -294,7 +294,7 @@ func rowOf(j *Job, r *report.Run) *Row {
 	}
 	for _, m := range r.Modules {
 		if row.Reason == "" && len(m.Proof.New) > 0 {
-			row.Reason = shorten(fmt.Sprintf("%d problems are left, the first: %s", len(m.Proof.New), m.Proof.New[0]), 2000)
+			row.Reason = shorten(fmt.Sprintf("%s left, the first: %s", report.Count(len(m.Proof.New), "problem is", "problems are"), m.Proof.New[0]), 2000)
 		}
 	}
 	for _, f := range r.Files {

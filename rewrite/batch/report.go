@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/report"
 )
 
 // Hours estimates the work that findings ask for, in hours each: by rule, or
@@ -153,10 +154,7 @@ func Summarize(rows []*Row, hours Hours) *Summary {
 func (s *Summary) HoursOf(r *Row) float64 { return s.each.of(r) }
 
 func count(repositories int) string {
-	if repositories == 1 {
-		return "1 repository"
-	}
-	return fmt.Sprintf("%d repositories", repositories)
+	return report.Count(repositories, "repository", "repositories")
 }
 
 // Text writes the report for people.

@@ -28,6 +28,7 @@ type Runner struct {
 	Trace   func(dir string, a []string, d time.Duration) // called after each run
 
 	parent  *Runner // whose GOFLAGS are the same; nil for none
+	noWork  bool    // differs from its parent by GOWORK=off alone
 	once    sync.Once
 	flags   string // GOFLAGS to set
 	modfile string // of the -modfile in the user's
@@ -38,7 +39,10 @@ type Runner struct {
 }
 
 // toolchain is the Go that is in use in a folder.
-type toolchain struct{ root, version string }
+type toolchain struct {
+	root, version string
+	work          string // go.work that could have chosen it
+}
 
 // Error is a failed run of the go command, with what it printed.
 type Error struct {
@@ -155,6 +159,7 @@ func (r *Runner) With(env ...string) *Runner {
 	n := &Runner{Env: append(slices.Clone(r.Env), env...), Offline: r.Offline, Trace: r.Trace}
 	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "GOFLAGS=") || strings.HasPrefix(v, "GOENV=") }) {
 		n.parent = r
+		n.noWork = len(env) == 1 && env[0] == "GOWORK=off"
 	}
 	return n
 }
@@ -218,15 +223,29 @@ func (r *Runner) toolchain(ctx context.Context, dir string) (toolchain, error) {
 	if t, ok := r.inUse[dir]; ok {
 		return t, nil
 	}
-	out, err := r.Run(ctx, dir, "env", "GOROOT", "GOVERSION")
+	if r.noWork {
+		// Without a go.work it is the same Go with and without GOWORK=off.
+		if t, ok := r.parent.known(dir); ok && (t.work == "" || t.work == "off") {
+			return t, nil
+		}
+	}
+	out, err := r.Run(ctx, dir, "env", "GOROOT", "GOVERSION", "GOWORK")
 	if err != nil {
 		return toolchain{}, err
 	}
-	root, version, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	t := toolchain{strings.TrimSpace(root), strings.TrimSpace(version)}
+	lines := append(strings.Split(string(out), "\n"), "", "", "")
+	t := toolchain{strings.TrimSpace(lines[0]), strings.TrimSpace(lines[1]), strings.TrimSpace(lines[2])}
 	if r.inUse == nil {
 		r.inUse = map[string]toolchain{}
 	}
 	r.inUse[dir] = t
 	return t, nil
+}
+
+// known returns the Go in use in a folder if it was asked for before.
+func (r *Runner) known(dir string) (toolchain, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ok := r.inUse[dir]
+	return t, ok
 }

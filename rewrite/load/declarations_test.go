@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"go/ast"
 	"go/token"
@@ -83,16 +84,20 @@ import (
 	"body"
 	"elements"
 	other "signature"
+	"hidden"
+	"typed"
 	"value"
 )
 
-var v = value.New()
-var e = []int{elements.One}
+var V = value.New()
+var W int = typed.One
+var E = []int{elements.One}
+var h = hidden.New()
 
-func f(other.T) { body.F() }
+func F(other.T) { body.F() }
 `)
 	p := &packages.Package{Name: "a", PkgPath: "a", GoFiles: []string{dir + "/a.go"}, Imports: map[string]*packages.Package{}}
-	for _, path := range []string{"dot", "blank", "body", "elements", "signature", "value"} {
+	for _, path := range []string{"dot", "blank", "body", "elements", "signature", "hidden", "typed", "value"} {
 		p.Imports[path] = &packages.Package{Name: path, PkgPath: path}
 	}
 	c := &checker{l: l, sem: make(chan struct{}, 1)}
@@ -113,6 +118,102 @@ func f(other.T) { body.F() }
 	})
 	if specs != 4 {
 		t.Errorf("%d imports are left, want those that are followed, and C", specs)
+	}
+}
+
+func TestWhatNoOtherPackageSeesIsTakenOut(t *testing.T) {
+	l := &loader{fset: token.NewFileSet(), files: map[string]*File{}, problems: map[string]Problem{}}
+	dir := tree(t, `
+-- a.go --
+package a
+
+type Exported struct {
+	inner
+	*pointed
+	f func(param) result
+}
+
+func (Exported) Method(argument)   {}
+func (Exported) unseen(dropped1)   {}
+func (*Exported) sealed(dropped2)  {}
+func (g generic[T]) Promoted(sealing) {}
+func (d dropped3) Method(dropped4) {}
+
+type (
+	inner    struct{ generic[int] }
+	pointed  int
+	param    interface{ sealed(dropped2) }
+	result   [size]byte
+	argument = aliased
+	aliased  int
+	dropped1 int
+	dropped2 int
+	dropped3 int
+	dropped4 int
+)
+
+type sealing interface{}
+type generic[T any] struct{}
+
+const (
+	zero = iota
+	size
+)
+
+const dropped5 = 1
+
+var Made, made = make1()
+var dropped6, _ = make1()
+var _ param = (*Exported)(nil)
+
+func make1() (int, dropped7)
+func dropped8() {}
+func init() {}
+-- b.go --
+package a
+
+type dropped7 int
+`)
+	p := &packages.Package{Name: "a", PkgPath: "a", GoFiles: []string{dir + "/a.go", dir + "/b.go"}}
+	r := &checked{ok: true}
+	c := &checker{l: l, sem: make(chan struct{}, 1), sizes: types.SizesFor("gc", "amd64"), done: map[*packages.Package]*checked{}}
+	r = c.dep(context.Background(), p)
+	if !r.ok {
+		t.Error("what is left has errors")
+	}
+	left := r.types.Scope().Names()
+	want := strings.Fields("Exported Made aliased argument dropped2 dropped7 generic inner made make1 param pointed result sealing size zero")
+	if !slices.Equal(left, want) {
+		t.Errorf("left are\n%s\nwant\n%s", left, want)
+	}
+	const methods = "Method sealed"
+	var got []string
+	for m := range r.types.Scope().Lookup("Exported").Type().(*types.Named).Methods() {
+		got = append(got, m.Name())
+	}
+	if slices.Sort(got); strings.Join(got, " ") != methods {
+		t.Errorf("Exported has the methods %s, want %s", got, methods)
+	}
+}
+
+func TestLengthsThatMatterAreCounted(t *testing.T) {
+	dir := tree(t, `
+-- a.go --
+package a
+
+var counted = [...]string{"a", "b"}
+
+var unseen = [...]string{"a", "b"}
+
+type Array [len(counted)]int
+`)
+	c := &checker{
+		l: &loader{fset: token.NewFileSet()}, sizes: types.SizesFor("gc", "amd64"),
+		sem: make(chan struct{}, 1), done: map[*packages.Package]*checked{},
+	}
+	r := c.dep(context.Background(), &packages.Package{Name: "a", PkgPath: "a", GoFiles: []string{dir + "/a.go"}})
+	if got := r.types.Scope().Lookup("Array").Type().Underlying().String(); got != "[2]int" || !r.ok {
+		t.Errorf("Array is %s, without errors %v", got, r.ok)
 	}
 }
 
@@ -152,6 +253,20 @@ func f() {
 }
 ` + "`" + `
 
+var table = map[int]string{
+	1: "",
+}
+
+var counted = [...]int{
+	1,
+}
+
+var s = struct {
+	A int
+}{
+	1,
+}
+
 type T struct {
 	// g is commented.
 	g int
@@ -160,16 +275,28 @@ type T struct {
 
 func last() {
 }`
-	want := strings.Replace(src, "\tif a > 0 {\n\t\treturn nil\n\t}\n\treturn g\n", "\n\n\n\n", 1)
-	want = strings.Replace(want, "func f() {\n\tx\n", "func f() {\n\n", 1)
-	want = strings.Replace(want, "\t// g is commented.\n", "\n", 1)
-	if got := string(hollow([]byte(src))); got != want {
+	want := strings.Replace(src, "\tif a > 0 {\n\t\treturn nil\n\t}\n\treturn g\n", "", 1)
+	want = strings.Replace(want, "func f() {\n\tx\n", "func f() {\n", 1)
+	want = strings.Replace(want, "\t// g is commented.\n", "", 1)
+	want = strings.Replace(want, "\t1: \"\",\n", "", 1)
+	hollowed := func(src string, lengths bool) string {
+		var b bytes.Buffer
+		hollow(&b, []byte(src), lengths)
+		return b.String()
+	}
+	if got := hollowed(src, true); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
-	if got, want := string(hollow([]byte("func f() {\r\n\tx()\r\n}\r\n"))), "func f() {\r\n\n}\r\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := string(hollow([]byte("func f() {\n\tx()\n"))); got != "func f() {\n\tx()\n" {
-		t.Errorf("without an end: got %q", got)
+	for _, c := range []struct{ src, want string }{
+		{"func f() {\r\n\tx()\r\n}\r\n", "func f() {\r\n}\r\n"},
+		{"func f() {\n\tx()\n", "func f() {\n\tx()\n"},
+		{"var counted = [...]int{\n\t1,\n}\n", "var counted = [...]int{\n}\n"},
+		{"var counted = [...][]p.T{{1}, {2}}\n", "var counted = [...][]p.T{}\n"},
+		{"var Counted = [...]int{1}\n", "var Counted = [...]int{1}\n"},
+		{"var s = [...]struct{ a int }{{1}}\n", "var s = [...]struct{ a int }{{1}}\n"},
+	} {
+		if got := hollowed(c.src, false); got != c.want {
+			t.Errorf("%q becomes %q, want %q", c.src, got, c.want)
+		}
 	}
 }

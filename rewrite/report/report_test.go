@@ -78,7 +78,7 @@ func TestTextSaysWhatIsLeft(t *testing.T) {
 		"and 1 lines that follow",
 		"a b.go:4:2: undefined: x (compile)\n    write y",
 		"c.go:9:1: waits no longer (dial)",
-		"etcd v3.6.16: incomplete; 2 edits in 1 files; 2 findings for a person; nothing written",
+		"etcd v3.6.16: incomplete; 2 edits in 1 file; 2 findings for a person; nothing written",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())

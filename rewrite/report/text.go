@@ -25,11 +25,19 @@ func (r *Run) Headline() string {
 	if r.Status == Nothing {
 		return fmt.Sprintf("nothing to do: %d Go files, none with an old etcd import", r.GoFiles)
 	}
-	s := fmt.Sprintf("etcd %s: %s; %d edits in %d files", cmp.Or(r.Release, r.Line), r.Status, r.edits(), len(r.Files))
+	s := fmt.Sprintf("etcd %s: %s; %s in %s", cmp.Or(r.Release, r.Line), r.Status, Count(r.edits(), "edit", "edits"), Count(len(r.Files), "file", "files"))
 	if n := r.Left(); n > 0 {
-		s += fmt.Sprintf("; %d findings for a person", n)
+		s += fmt.Sprintf("; %s for a person", Count(n, "finding", "findings"))
 	}
 	return s
+}
+
+// Count writes a number with what it counts.
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func (r *Run) edits() int {
@@ -137,7 +145,7 @@ func proof(b *strings.Builder, m Module) {
 			fmt.Fprintf(b, "  but for %d complaints of go vet that are not new, the first: %s\n", n, p.Known[0])
 		}
 	default:
-		fmt.Fprintf(b, "\n%s: %d problems before, %d after, %d of them new, in %s\n", m.Path, len(p.Before), len(p.Known)+len(p.New), len(p.New), strings.Join(p.Configs, "; "))
+		fmt.Fprintf(b, "\n%s: %s before, %d after, %d of them new, in %s\n", m.Path, Count(len(p.Before), "problem", "problems"), len(p.Known)+len(p.New), len(p.New), strings.Join(p.Configs, "; "))
 		for _, pr := range p.New {
 			fmt.Fprintf(b, "  %s\n", strings.ReplaceAll(pr.String(), "\n", "\n    "))
 		}
