@@ -171,6 +171,36 @@ func (cc *clientConfig) timeout(p *Pass) amount {
 	return known
 }
 
+// always says whether a field is set on every way to a call: by each literal,
+// or by an assignment beside those that lack it, in a block around the call, or
+// in the body of a function.
+func (cc *clientConfig) always(field string, call inspector.Cursor) bool {
+	around := map[ast.Node]bool{}
+	for c := range call.Enclosing() {
+		around[c.Node()] = true
+	}
+	blocks := map[ast.Node]bool{} // that hold an assignment
+	for _, v := range cc.fields[field] {
+		as, ok := v.Parent().Node().(*ast.AssignStmt)
+		if sc, alone := statement(v.Parent()); ok && alone && sc.Node() == as {
+			block := sc.Parent()
+			if _, body := block.Parent().Node().(*ast.FuncDecl); body || around[block.Node()] {
+				return true
+			}
+			blocks[block.Node()] = true
+		}
+	}
+	for _, lc := range cc.literals {
+		if (Literal{Lit: lc.Node().(*ast.CompositeLit)}).Key(field) != nil {
+			continue
+		}
+		if sc, ok := statement(lc); !ok || !blocks[sc.Parent().Node()] {
+			return false
+		}
+	}
+	return len(cc.literals) > 0
+}
+
 // amount tells whether a number is zero, as far as the source shows it.
 func (p *Pass) amount(e ast.Expr) amount {
 	if tv, ok := p.constant(e); ok {

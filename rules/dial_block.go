@@ -199,6 +199,7 @@ func (p *Pass) blockOptions(cfg *clientConfig) []blockOption {
 func (d *dial) run() {
 	p := d.p
 	timeout := d.cfg.timeout(p)
+	sometimes := timeout == positive && !d.cfg.always("DialTimeout", d.cursor)
 	waited := p.FromBefore("v3.3.14") && timeout != zero
 	switch {
 	case p.From == "" && timeout != zero && len(d.blocking) == 0 && d.oldLayout():
@@ -207,6 +208,8 @@ func (d *dial) run() {
 	case p.Target.Line != atlas.Line37:
 		switch {
 		case !waited || len(d.blocking) > 0:
+		case sometimes:
+			d.blockWhereSet()
 		case timeout == unknown:
 			d.guarded()
 		default:
@@ -214,6 +217,9 @@ func (d *dial) run() {
 		}
 	case p.From != "" && !p.FromBefore("v3.7.0"):
 	case waited, len(d.blocking) > 0:
+		if sometimes {
+			timeout = unknown // zero where it is not set
+		}
 		d.probe(timeout)
 	}
 }
@@ -258,21 +264,8 @@ func (d *dial) block() {
 		d.blockVariable()
 		return
 	}
-	const message = "clientv3.New no longer waits for a connection; grpc.WithBlock lets it wait up to DialTimeout"
 	for _, lc := range d.cfg.literals {
-		lit := lc.Node().(*ast.CompositeLit)
-		if d.done[lit] {
-			continue
-		}
-		d.done[lit] = true
-		f := p.FileOf(lit.Pos())
-		c := p.Change(d.ref.Tier, message)
-		if kv := (Literal{Lit: lit}).Key("DialOptions"); kv != nil {
-			c.appendOption(f, kv.Value)
-		} else if !d.setBeside(lc) {
-			g := c.Import(f, grpcPath)
-			c.addField(f, lit, "DialOptions", "[]"+g+".DialOption{"+g+".WithBlock()}")
-		}
+		d.blockLiteral(lc)
 	}
 	for _, vc := range d.cfg.fields["DialOptions"] {
 		as, ok := vc.Parent().Node().(*ast.AssignStmt)
@@ -285,7 +278,53 @@ func (d *dial) block() {
 		if call, ok := v.(*ast.CallExpr); ok && len(as.Lhs) == 1 && len(call.Args) > 0 && f.Text(call.Fun) == "append" && f.Text(call.Args[0]) == f.Text(as.Lhs[0]) {
 			continue
 		}
-		p.Change(d.ref.Tier, message).appendOption(f, v)
+		p.Change(d.ref.Tier, blockMessage).appendOption(f, v)
+	}
+	d.note("DialTimeout is still a field; it bounds clientv3.New again, by way of grpc.WithBlock")
+}
+
+const blockMessage = "clientv3.New no longer waits for a connection; grpc.WithBlock lets it wait up to DialTimeout"
+
+// blockLiteral adds grpc.WithBlock to the dial options of a literal.
+func (d *dial) blockLiteral(lc inspector.Cursor) {
+	p, lit := d.p, lc.Node().(*ast.CompositeLit)
+	if d.done[lit] {
+		return
+	}
+	d.done[lit] = true
+	f := p.FileOf(lit.Pos())
+	c := p.Change(d.ref.Tier, blockMessage)
+	if kv := (Literal{Lit: lit}).Key("DialOptions"); kv != nil {
+		c.appendOption(f, kv.Value)
+	} else if !d.setBeside(lc) {
+		g := c.Import(f, grpcPath)
+		c.addField(f, lit, "DialOptions", "[]"+g+".DialOption{"+g+".WithBlock()}")
+	}
+}
+
+// blockWhereSet adds the option where DialTimeout is set, for a Config that
+// has none elsewhere: with grpc.WithBlock and no DialTimeout New waits forever.
+func (d *dial) blockWhereSet() {
+	for _, v := range d.cfg.fields["DialOptions"] {
+		if _, ok := v.Parent().Node().(*ast.AssignStmt); ok { // it may drop the option again
+			d.reportUnknown()
+			return
+		}
+	}
+	values := d.cfg.fields["DialTimeout"]
+	for _, v := range values {
+		if as, ok := v.Parent().Node().(*ast.AssignStmt); ok && !d.separate(v, as) {
+			d.reportUnknown()
+			return
+		}
+	}
+	for _, v := range values {
+		switch n := v.Parent().Node().(type) {
+		case *ast.KeyValueExpr:
+			d.blockLiteral(v.Parent().Parent())
+		case *ast.AssignStmt:
+			d.blockBehind(n)
+		}
 	}
 	d.note("DialTimeout is still a field; it bounds clientv3.New again, by way of grpc.WithBlock")
 }
@@ -327,7 +366,6 @@ func (c Change) appendOption(f *File, v ast.Expr) {
 // blockVariable adds the option behind the statement that sets DialTimeout,
 // for a Config that starts as its zero value.
 func (d *dial) blockVariable() {
-	p := d.p
 	values := d.cfg.fields["DialTimeout"]
 	if len(values) != 1 || len(d.cfg.fields["DialOptions"]) > 0 {
 		d.reportUnknown()
@@ -338,19 +376,34 @@ func (d *dial) blockVariable() {
 		d.reportUnknown()
 		return
 	}
-	sc, alone := statement(values[0].Parent())
-	if sel, ok := as.Lhs[0].(*ast.SelectorExpr); ok && alone && sc.Node() == as {
-		if d.done[as] {
-			return
-		}
-		d.done[as] = true
-		f := p.FileOf(as.Pos())
-		c := p.Change(d.ref.Tier, "clientv3.New no longer waits for a connection; grpc.WithBlock lets it wait up to DialTimeout")
-		opts := f.Text(sel.X) + ".DialOptions"
-		c.Insert(f, as.End(), f.NL()+f.Indent(as.Pos())+opts+" = append("+opts+", "+c.Qualified(f, grpcPath, "WithBlock()")+")")
+	if d.separate(values[0], as) {
+		d.blockBehind(as)
 		return
 	}
 	d.reportUnknown()
+}
+
+// separate says whether the assignment of a value to a field is a statement of
+// its own.
+func (d *dial) separate(v inspector.Cursor, as *ast.AssignStmt) bool {
+	if len(as.Lhs) != 1 {
+		return false
+	}
+	_, ok := as.Lhs[0].(*ast.SelectorExpr)
+	sc, alone := statement(v.Parent())
+	return ok && alone && sc.Node() == as
+}
+
+// blockBehind adds the option behind a statement that sets DialTimeout.
+func (d *dial) blockBehind(as *ast.AssignStmt) {
+	if d.done[as] {
+		return
+	}
+	d.done[as] = true
+	f := d.p.FileOf(as.Pos())
+	c := d.p.Change(d.ref.Tier, blockMessage)
+	opts := f.Text(as.Lhs[0].(*ast.SelectorExpr).X) + ".DialOptions"
+	c.Insert(f, as.End(), f.NL()+f.Indent(as.Pos())+opts+" = append("+opts+", "+c.Qualified(f, grpcPath, "WithBlock()")+")")
 }
 
 // guarded adds the option under a condition, where DialTimeout is only known at
