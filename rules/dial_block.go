@@ -661,14 +661,15 @@ func (d *dial) dropBlocking(c Change) {
 }
 
 // dropOptions removes dial options from the lists that they are in, and lists
-// that hold nothing else with what sets them. It says whether it could.
+// that hold nothing else with what sets them. Options that other connections
+// get, too, stay. It says whether it could remove all.
 func (p *Pass) dropOptions(c Change, opts []blockOption) (all bool) {
 	all = true
 	lists := map[ast.Node]bool{}
 	for _, o := range opts {
 		list, _, ok := listOf(o.cursor)
 		lc := o.cursor.Parent()
-		if !ok {
+		if !ok || p.handedOn(o.cursor) {
 			all = false
 			continue
 		}

@@ -462,6 +462,26 @@ func (p *Pass) etcdOption(c inspector.Cursor) (stored inspector.Cursor, ok bool)
 	return stored, ok
 }
 
+// handedOn says whether a value ends in a call of what the package does not
+// declare, such as grpc.Dial beside clientv3.New.
+func (p *Pass) handedOn(c inspector.Cursor) bool {
+	return p.flow(c, func(c inspector.Cursor) bool {
+		call, ok := parent(c).Node().(*ast.CallExpr)
+		if !ok || ast.Unparen(call.Fun) == c.Node() {
+			return false
+		}
+		if id, ok := ast.Unparen(call.Fun).(*ast.Ident); ok && (id.Name == "append" || id.Name == "len") {
+			return false
+		}
+		fn, ok := p.object(call.Fun).(*types.Func)
+		if !ok {
+			return true
+		}
+		_, own := p.declaration(fn)
+		return !own // its parameter is followed
+	})
+}
+
 // listOf returns the list that an expression is an element of: of a composite
 // literal, or of the arguments of append behind the slice.
 func listOf(c inspector.Cursor) (list []ast.Expr, i int, ok bool) {

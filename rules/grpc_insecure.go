@@ -4,6 +4,8 @@ import (
 	"go/ast"
 
 	"golang.org/x/tools/go/ast/inspector"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
 
 // grpcInsecure replaces grpc.WithInsecure in the dial options of an etcd
@@ -11,7 +13,8 @@ import (
 //
 // Matched: calls whose option ends in Config.DialOptions. Where the same Config
 // sets TLS, the option is dropped: old gRPC refused the two together, current
-// gRPC would take the option and send plain text.
+// gRPC would take the option and send plain text. An option that another
+// connection gets, too, stays and is reported.
 //
 // Not matched: other gRPC connections; the deprecated function still works.
 var grpcInsecure = &Rule{
@@ -71,6 +74,8 @@ func runGRPCInsecure(p *Pass) {
 			if p.dropOptions(c, []blockOption{{r, cc}}) {
 				continue
 			}
+			p.Report(r.File, call, edit.Review, "insecure credentials win over the TLS of the same Config: the client would send plain text",
+				"give the client dial options without them where it has TLS")
 		}
 		c := p.Change(r.Tier, "grpc.WithInsecure is deprecated; insecure credentials say the same")
 		c.ReplaceNode(r.File, r.Ident, "WithTransportCredentials")
