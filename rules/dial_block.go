@@ -350,6 +350,8 @@ func (c Change) appendOption(f *File, v ast.Expr) {
 	block := c.Import(f, grpcPath) + ".WithBlock()"
 	lit, ok := v.(*ast.CompositeLit)
 	switch {
+	case isNil(v):
+		c.ReplaceNode(f, v, "[]"+c.Qualified(f, grpcPath, "DialOption")+"{"+block+"}")
 	case ok && len(lit.Elts) == 0:
 		c.Insert(f, lit.Rbrace, block)
 	case ok && f.SameLine(lit.Elts[len(lit.Elts)-1].End(), lit.Rbrace):
@@ -467,7 +469,9 @@ func (d *dial) guardedInline(lc inspector.Cursor, kv *ast.KeyValueExpr) bool {
 	c := p.Change(d.ref.Tier, "clientv3.New no longer waits for a connection; grpc.WithBlock lets it wait up to DialTimeout, if that is set")
 	g, nl, in := c.Import(f, grpcPath), f.NL(), f.Indent(sc.Node().Pos())
 	c.Insert(f, sc.Node().Pos(), "var "+name+" []"+g+".DialOption"+nl+in+"if "+f.Text(kv.Value)+" > 0 {"+nl+in+"\t"+name+" = append("+name+", "+g+".WithBlock())"+nl+in+"}"+nl+in)
-	if opts := (Literal{Lit: lit}).Key("DialOptions"); opts != nil {
+	if opts := (Literal{Lit: lit}).Key("DialOptions"); opts != nil && isNil(opts.Value) {
+		c.ReplaceNode(f, opts.Value, name)
+	} else if opts != nil {
 		c.Insert(f, opts.Value.Pos(), "append(")
 		c.Insert(f, opts.Value.End(), ", "+name+"...)")
 	} else {
