@@ -451,7 +451,7 @@ func (d *dial) guarded() {
 func (d *dial) guardedInline(lc inspector.Cursor, kv *ast.KeyValueExpr) bool {
 	p := d.p
 	sc, ok := statement(lc)
-	if !ok || !p.repeatable(kv.Value) {
+	if !ok || !p.repeatable(kv.Value) || !p.sameBefore(sc, kv.Value) {
 		return false
 	}
 	for fc := range lc.Enclosing((*ast.FuncDecl)(nil)) {
@@ -479,6 +479,32 @@ func (d *dial) guardedInline(lc inspector.Cursor, kv *ast.KeyValueExpr) bool {
 	}
 	d.note("DialTimeout is still a field; it bounds clientv3.New again, by way of grpc.WithBlock")
 	return true
+}
+
+// sameBefore says whether an expression within a statement means the same in
+// front of it: neither the statement nor one in its head declares or sets what
+// it looks at.
+func (p *Pass) sameBefore(sc inspector.Cursor, e ast.Expr) bool {
+	st := sc.Node()
+	looks := map[types.Object]bool{}
+	same := true
+	ast.Inspect(e, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			if o := p.object(id); o != nil {
+				looks[o] = true
+				same = same && (o.Pos() < st.Pos() || st.End() <= o.Pos())
+			}
+		}
+		return true
+	})
+	for ac := range sc.Preorder((*ast.AssignStmt)(nil)) {
+		if as := ac.Node().(*ast.AssignStmt); as.End() < e.Pos() {
+			for _, l := range as.Lhs {
+				same = same && !looks[p.object(l)]
+			}
+		}
+	}
+	return same
 }
 
 // probe asks the endpoints for their status behind New, for 3.7.
