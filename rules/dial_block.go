@@ -585,7 +585,7 @@ func (d *dial) insertProbe(bound string, guard bool) bool {
 	const message = "clientv3.New does not wait for etcd in 3.7; its endpoints are asked for their status instead"
 	switch st := sc.Node().(type) {
 	case *ast.ReturnStmt:
-		if len(st.Results) != 1 || st.Results[0] != d.call || p.declaredBeside(sc, "cli", "err") {
+		if len(st.Results) != 1 || st.Results[0] != d.call || p.declaredBeside(sc, "cli", "err") || mentionsName(bound, "cli", "err") {
 			return false
 		}
 		c := p.Change(d.ref.Tier, message)
@@ -612,12 +612,22 @@ func (d *dial) insertProbe(bound string, guard bool) bool {
 		if _, ok := st.(*ast.DeclStmt); !ok && d.assign != st {
 			return false
 		}
-		c := p.Change(d.ref.Tier, message)
 		reset := d.assign != nil && d.assign.Tok == token.ASSIGN
+		if !reset && mentionsName(bound, f.Text(d.cli), f.Text(d.err)) {
+			return false // which is another variable in front of the statement
+		}
+		c := p.Change(d.ref.Tier, message)
 		c.Insert(f, sc.Node().End(), d.probeText(c, f.Text(d.cli), f.Text(d.err), bound, guard, reset, in))
 		d.dropBlocking(c)
 		return true
 	}
+}
+
+// mentionsName says whether an expression has one of some names in it.
+func mentionsName(text string, names ...string) bool {
+	return slices.ContainsFunc(names, func(n string) bool {
+		return regexp.MustCompile(`\b` + regexp.QuoteMeta(n) + `\b`).MatchString(text)
+	})
 }
 
 // nameable says whether the client and the error have names to use.
