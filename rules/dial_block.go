@@ -630,8 +630,12 @@ func mentionsName(text string, names ...string) bool {
 	})
 }
 
-// nameable says whether the client and the error have names to use.
+// nameable says whether the client and the error have names to use, and are
+// not held in an interface, which may lack the methods.
 func (d *dial) nameable() bool {
+	if t := d.p.TypeOf(d.cli); t != nil && !IsType(t, "clientv3", "Client") {
+		return false
+	}
 	id, ok := d.cli.(*ast.Ident)
 	return (!ok || id.Name != "_") && d.p.repeatable(d.cli) && d.p.repeatable(d.err)
 }
