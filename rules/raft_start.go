@@ -11,7 +11,8 @@ import (
 // raftStart starts raft nodes in the way of 3.4 and later.
 //
 // Matched: NewRawNode with peers, whose results are assigned: the peers are
-// bootstrapped when the log is empty, as NewRawNode did itself. And StartNode
+// bootstrapped when the log is empty, as NewRawNode did itself, and when there
+// are any: a node that joins has none. And StartNode
 // without peers, which now panics: it restarts the node.
 //
 // Not matched: NewRawNode in other places; and StartNode with peers that may
@@ -44,7 +45,7 @@ import (
 func raw(cfg *raft.Config, peers []raft.Peer) (*raft.RawNode, error) {
 	rn, err := raft.NewRawNode(cfg)
 	if err == nil {
-		if last, lastErr := cfg.Storage.LastIndex(); lastErr == nil && last == 0 {
+		if last, lastErr := cfg.Storage.LastIndex(); lastErr == nil && last == 0 && len(peers) > 0 {
 			err = rn.Bootstrap(peers)
 		}
 	}
@@ -107,7 +108,8 @@ func (p *Pass) newRawNode(h Hit) {
 	cfg, peers := f.Text(call.Args[0]), f.Text(call.Args[1])
 	c := p.Change(h.Tier, "raft nodes are bootstrapped with their peers")
 	c.Replace(f, call.Args[0].End(), call.Args[1].End(), "")
-	c.Insert(f, stmt.End(), f.indented("\nif "+err+" == nil {\n\tif last, lastErr := "+cfg+".Storage.LastIndex(); lastErr == nil && last == 0 {\n\t\t"+err+" = "+node+".Bootstrap("+peers+")\n\t}\n}", f.Indent(stmt.Pos())))
+	// Without peers Bootstrap fails, where NewRawNode did not.
+	c.Insert(f, stmt.End(), f.indented("\nif "+err+" == nil {\n\tif last, lastErr := "+cfg+".Storage.LastIndex(); lastErr == nil && last == 0 && len("+peers+") > 0 {\n\t\t"+err+" = "+node+".Bootstrap("+peers+")\n\t}\n}", f.Indent(stmt.Pos())))
 }
 
 // none says whether an expression is nil or an empty literal.
