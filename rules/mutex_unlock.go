@@ -2,6 +2,7 @@ package rules
 
 import (
 	"go/ast"
+	"go/types"
 
 	"golang.org/x/tools/go/ast/inspector"
 
@@ -96,6 +97,7 @@ func (p *Pass) secondUnlock() {
 	type key struct {
 		fn    ast.Node
 		mutex string
+		root  types.Object // the variable that it starts with: closures may have one each
 	}
 	groups := map[key][]unlock{}
 	var order []key
@@ -105,7 +107,7 @@ func (p *Pass) secondUnlock() {
 			continue
 		}
 		for fc := range r.Cursor.Enclosing((*ast.FuncDecl)(nil)) {
-			k := key{fc.Node(), r.File.Text(sel.X)}
+			k := key{fc.Node(), r.File.Text(sel.X), p.object(root(sel.X))}
 			if groups[k] == nil {
 				order = append(order, k)
 			}
@@ -121,13 +123,37 @@ func (p *Pass) secondUnlock() {
 		for i, u := range g {
 			// One that runs after another: a deferred one, or the later of two
 			// that do not stand in branches of their own.
-			second := u.deferred && len(g) > 1 || i > 0 && !g[i-1].deferred && straight(g[i-1].Cursor, k.fn)
+			second := u.deferred && len(g) > 1 || i > 0 && !g[i-1].deferred && straight(g[i-1].Cursor, k.fn) && !p.locked(k.mutex, g[i-1].Cursor, u.Cursor)
 			if u.used && second {
 				p.Report(u.File, u.Call(), edit.Review, "a second Unlock of a mutex returns concurrency.ErrLockReleased from 3.6 on; it returned nil",
 					"unlock once, or accept the error: if err != nil && !errors.Is(err, concurrency.ErrLockReleased)")
 				break
 			}
 		}
+	}
+}
+
+// locked says whether a mutex is locked again between two calls.
+func (p *Pass) locked(mutex string, from, to inspector.Cursor) bool {
+	for _, name := range []string{"Mutex.Lock", "Mutex.TryLock"} {
+		for _, r := range p.Refs("clientv3/concurrency", name) {
+			sel := r.Selector()
+			if sel != nil && from.Node().End() < sel.Pos() && sel.End() < to.Node().Pos() && r.File.Text(sel.X) == mutex {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// root returns the identifier that a chain of selectors starts with.
+func root(e ast.Expr) ast.Expr {
+	for {
+		sel, ok := ast.Unparen(e).(*ast.SelectorExpr)
+		if !ok {
+			return e
+		}
+		e = sel.X
 	}
 }
 
