@@ -185,6 +185,9 @@ func (p *Pass) canceledWatch() {
 	}
 }
 
+// localMethods are the methods of a client that ask no member.
+var localMethods = []string{"ActiveConnection", "Close", "Ctx", "Endpoints", "GetLogger", "SetEndpoints"}
+
 // afterClose reports calls on a client behind its Close in the same block.
 func (p *Pass) afterClose() {
 	for _, r := range p.Refs("clientv3", "Client.Close") {
@@ -210,7 +213,7 @@ func (p *Pass) afterClose() {
 						ok = false // another client from here on
 					}
 				case *ast.SelectorExpr:
-					if call, is := c.Parent().Node().(*ast.CallExpr); ok && use == nil && is && call.Fun == n && n.Sel.Name != "Close" && r.File.Text(n.X) == name {
+					if call, is := c.Parent().Node().(*ast.CallExpr); ok && use == nil && is && call.Fun == n && !slices.Contains(localMethods, n.Sel.Name) && r.File.Text(n.X) == name {
 						use = call
 					}
 				}
