@@ -131,6 +131,8 @@ func (p *Pass) prepareTest(r Ref, prepared map[ast.Node]string) {
 			test = id.Name
 		} else if sel, ok := call.Args[0].(*ast.SelectorExpr); ok && Simple(sel) {
 			test = f.Text(sel)
+		} else if sel := testOfSuite(call.Args[0]); sel != nil {
+			test = f.Text(call.Args[0])
 		}
 	}
 	if !inFunc || test == "" {
@@ -173,6 +175,20 @@ func (p *Pass) prepareTest(r Ref, prepared map[ast.Node]string) {
 	q := strings.TrimSuffix(f.Text(mustExpr(r)), r.Ident.Name)
 	c.Insert(f, before.Pos(), f.indented(stand+q+"BeforeTestExternal("+test+")\n", f.Indent(before.Pos())))
 	p.reviewHelper(r, fn)
+}
+
+// testOfSuite returns s.T of s.T(), the test of a testify suite; nil for
+// anything else.
+func testOfSuite(e ast.Expr) *ast.SelectorExpr {
+	call, ok := e.(*ast.CallExpr)
+	if !ok || len(call.Args) > 0 {
+		return nil
+	}
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || sel.Sel.Name != "T" || !Simple(sel) {
+		return nil
+	}
+	return sel
 }
 
 // testutilPath is etcd's testutil for code outside etcd.
@@ -297,6 +313,9 @@ func bodyOf(fn ast.Node) *ast.BlockStmt {
 
 // usableAt says whether an expression means the same before a statement.
 func usableAt(p *Pass, e ast.Expr, s ast.Stmt) bool {
+	if sel := testOfSuite(e); sel != nil {
+		e = sel
+	}
 	id, ok := e.(*ast.Ident)
 	if !ok {
 		sel, isSel := e.(*ast.SelectorExpr)
