@@ -70,6 +70,7 @@ func runClientv3SetLogger(p *Pass) {
 		}
 		c := p.Change(r.Tier, "clientv3.Logger is gone; it is gRPC's LoggerV2")
 		c.ReplaceNode(r.File, e, c.Qualified(r.File, grpclogPath, "LoggerV2"))
+		c.followEmbedded(r.Ident, "LoggerV2")
 	}
 	levels := p.Refs("clientv3", "Logger.Lvl")
 	for _, r := range levels {

@@ -164,6 +164,7 @@ func (p *Pass) follow() {
 			continue
 		}
 		c := p.Change(h.Tier, "%s is now %s", h.Symbol, strings.TrimPrefix(path+"."+symbol, home.Path+"."))
+		c.followEmbedded(h.Ident, name)
 		if path == home.Path || member {
 			c.ReplaceNode(h.File, h.Ident, name+suffix)
 			continue

@@ -114,3 +114,18 @@ func Simple(e ast.Expr) bool {
 	}
 	return false
 }
+
+// followEmbedded renames the field that an embedded type declares, where the
+// type is called otherwise from now on.
+func (c Change) followEmbedded(id *ast.Ident, now string) {
+	if c.p.Info == nil || id.Name == now {
+		return
+	}
+	v, ok := c.p.Info.Defs[id].(*types.Var)
+	if !ok || !v.Embedded() {
+		return
+	}
+	for _, u := range c.p.uses(v) {
+		c.ReplaceNode(c.p.FileOf(u.Node().Pos()), u.Node(), now)
+	}
+}
