@@ -309,6 +309,30 @@ func (a *pointers) interfaces() {
 	})
 }
 
+// identicalStructs joins the fields of struct types that are written more than
+// once: values of one can be used as, or converted to, the other.
+func (a *pointers) identicalStructs() {
+	var seen []*types.Struct
+	for c := range a.p.index.in.Root().Preorder((*ast.StructType)(nil)) {
+		st, ok := a.p.Info.TypeOf(c.Node().(*ast.StructType)).(*types.Struct)
+		if !ok {
+			continue
+		}
+		for _, other := range seen {
+			if !types.IdenticalIgnoreTags(st, other) {
+				continue
+			}
+			for i := range st.NumFields() {
+				if _, _, ok := valueShape(st.Field(i).Type()); ok {
+					a.join(a.place(other.Field(i)), a.place(st.Field(i)))
+				}
+			}
+			break // the first stands for all
+		}
+		seen = append(seen, st)
+	}
+}
+
 // endsInPointer says whether there is a pointer where a type of a message, or
 // of slices, maps and channels of messages, had the message.
 func endsInPointer(typ ast.Expr) bool {
@@ -701,6 +725,7 @@ func (a *pointers) run() {
 		}
 	}
 	a.interfaces()
+	a.identicalStructs()
 	for c := range root.Preorder(types_...) {
 		f := a.p.FileOf(c.Node().Pos())
 		switch n := c.Node().(type) {
