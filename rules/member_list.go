@@ -11,7 +11,8 @@ import (
 // memberList keeps MemberList answering without a quorum.
 //
 // Matched: calls of MemberList on etcd's client in code from before 3.5. 3.6
-// and 3.7 have an option for the old read; for 3.5 the call is reported.
+// and 3.7 have an option for the old read; for 3.5 the call is reported. The
+// method as a value, which is of another type from 3.6 on, is reported.
 //
 // Not matched: calls through an interface of the repository's own.
 var memberList = &Rule{
@@ -56,6 +57,9 @@ func members(ctx context.Context, cli *clientv3.Client) (int, error) {
 	Run: func(p *Pass) {
 		for _, r := range p.Refs("clientv3", "Cluster.MemberList") {
 			call := r.Call()
+			if call == nil && r.Selector() != nil {
+				p.memberListValue(r)
+			}
 			if call == nil || len(call.Args) != 1 || !p.before35(r.File) || r.File.preRelease35() || linearizable(r.Obj) {
 				continue
 			}
@@ -71,6 +75,27 @@ func members(ctx context.Context, cli *clientv3.Client) (int, error) {
 			c.Insert(r.File, call.Args[0].End(), ", "+c.Qualified(r.File, "go.etcd.io/etcd/client/v3", "WithSerializable()"))
 		}
 	},
+}
+
+// memberListValue reports the method where it is not called.
+func (p *Pass) memberListValue(r Ref) {
+	fn, ok := r.Obj.(*types.Func)
+	if !ok || fn.Signature().Variadic() {
+		return
+	}
+	old := p.before35(r.File) && !r.File.preRelease35() && !linearizable(r.Obj)
+	switch e, _ := r.Expr(); {
+	case p.Target.Line != atlas.Line35 && !typeIsInferred(r):
+		option := ""
+		if old {
+			option = ", clientv3.WithSerializable()"
+		}
+		p.Report(r.File, e, edit.Manual, "MemberList takes options since 3.6, so that as a value it is of another type",
+			"write func(ctx context.Context) (*clientv3.MemberListResponse, error) { return "+r.File.Text(e)+"(ctx"+option+") }")
+	case old:
+		p.Report(r.File, e, edit.Review, "MemberList is linearizable since 3.5: it fails without a quorum, and no longer answers from the member that is asked",
+			"if it must work without a quorum, give it clientv3.WithSerializable(), which 3.6 has, where it is called")
+	}
 }
 
 // linearizable says whether the client that a method is of can ask for a
