@@ -393,12 +393,12 @@ func (f *File) prepare(pkg *Package, line atlas.Line) {
 	}
 }
 
-// packageName returns the name of the package at an import path: the atlas
-// knows those that rules use, for others the last element stands.
 // PackageName returns the name of the package at an import path, as far as the
 // path tells.
 func PackageName(p string) string { return packageName(p) }
 
+// packageName returns the name of the package at an import path: the atlas
+// knows those that rules use, for others the last element stands.
 func packageName(p string) string {
 	if n, ok := atlas.PackageName(p); ok {
 		return n

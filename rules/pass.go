@@ -6,6 +6,8 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +46,8 @@ type File struct {
 	// names taken by anything in the file, for choosing names of imports
 	taken map[string]bool
 	added []edit.Import // imports that changes have asked for so far
+	// imports that were there already, by the changes that asked for them
+	reused map[int][]*fileImport
 }
 
 // Generated says whether the file's header marks it as generated code.
@@ -308,9 +312,18 @@ func (c Change) Import(f *File, path string) string {
 		// now are aliases.
 		same := i.final == path || path == "context" && i.final == "golang.org/x/net/context"
 		if same && i.newName != "_" && i.newName != "." {
+			if f.reused == nil {
+				f.reused = map[int][]*fileImport{}
+			}
+			f.reused[c.i] = append(f.reused[c.i], i)
 			return i.newName
 		}
 	}
+	return c.newImport(f, path)
+}
+
+// newImport adds an import to a file, or takes the one that was added before.
+func (c Change) newImport(f *File, path string) string {
 	name := ""
 	for _, a := range f.added {
 		if a.Path == path {
@@ -327,6 +340,32 @@ func (c Change) Import(f *File, path string) string {
 		ch.Imports = append(ch.Imports, imp)
 	}
 	return name
+}
+
+// unhide imports a package a second time for the edits that use it where a
+// variable hides the name it has.
+func (f *File) unhide(p *Pass) {
+	for _, n := range slices.Sorted(maps.Keys(f.reused)) {
+		c := Change{p, n}
+		edits := p.out.Changes[n].Edits
+		for i, e := range edits {
+			if e.File != f.Name {
+				continue
+			}
+			scope := p.Pkg.Scope().Innermost(f.tok.Pos(e.Start))
+			if scope == nil {
+				continue
+			}
+			for _, imp := range f.reused[n] {
+				_, obj := scope.LookupParent(imp.newName, f.tok.Pos(e.Start))
+				if _, pkg := obj.(*types.PkgName); pkg || obj == nil || obj.Pkg() != p.Pkg {
+					continue
+				}
+				selectors := regexp.MustCompile(`\b`+imp.newName+`\.`)
+				edits[i].New = selectors.ReplaceAllStringFunc(edits[i].New, func(string) string { return c.newImport(f, imp.final) + "." })
+			}
+		}
+	}
 }
 
 // Qualified returns pkg.name for use in a file, importing the package.
@@ -402,6 +441,11 @@ func Run(target Target, from string, pkg *Package, list []*Rule) Result {
 			Target: target, From: from, Pkg: pkg.Types, Info: pkg.Info, Fset: pkg.Fset,
 			Files: pkg.Files, Tier: pkg.Tier, rule: r, claimant: claimant, index: idx, out: &out,
 		})
+	}
+	if pkg.Types != nil {
+		for _, f := range pkg.Files {
+			f.unhide(&Pass{Pkg: pkg.Types, Info: pkg.Info, out: &out})
+		}
 	}
 	out.Changes = slices.DeleteFunc(out.Changes, func(c edit.Change) bool { return len(c.Edits) == 0 })
 	slices.SortStableFunc(out.Findings, func(a, b edit.Finding) int {
