@@ -18,7 +18,8 @@ const capnslogPath = "github.com/coreos/pkg/capnslog"
 // which go: MustRepoLogger panics for a name that nobody registers.
 //
 // Not matched: other uses of those loggers; they become findings. A name that
-// is only known at run time is not seen.
+// is only known at run time is not seen, and one that the package registers
+// loggers for itself is its own.
 var capnslogRepo = &Rule{
 	ID:    "capnslog",
 	Title: "drop what sets levels of etcd's loggers of capnslog",
@@ -53,6 +54,12 @@ func open(cfg clientv3.Config) (*clientv3.Client, error) {
 }
 
 func runCapnslog(p *Pass) {
+	own := map[string]bool{}
+	for _, r := range p.Refs(capnslogPath, "NewPackageLogger") {
+		if call := r.Call(); call != nil && len(call.Args) == 2 {
+			own[p.stringOf(call.Args[0])] = true
+		}
+	}
 	for _, name := range []string{"MustRepoLogger", "GetRepoLogger"} {
 		for _, r := range p.Refs(capnslogPath, name) {
 			f, call := r.File, r.Call()
@@ -60,7 +67,7 @@ func runCapnslog(p *Pass) {
 				continue
 			}
 			repo := p.stringOf(call.Args[0])
-			if !strings.HasPrefix(repo, "github.com/coreos/etcd") && !strings.HasPrefix(repo, "go.etcd.io/etcd") {
+			if own[repo] || !strings.HasPrefix(repo, "github.com/coreos/etcd") && !strings.HasPrefix(repo, "go.etcd.io/etcd") {
 				continue
 			}
 			_, at := r.Expr()

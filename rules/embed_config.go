@@ -328,8 +328,8 @@ func (p *Pass) embedLogging() {
 	}
 	for _, r := range p.Refs("embed", "Config.Logger") {
 		u := useOf(r)
-		if lit, ok := u.value.(*ast.BasicLit); ok && lit.Value == `"capnslog"` {
-			p.Change(r.Tier, "the logger \"capnslog\" is an error since 3.5; there is only zap").ReplaceNode(r.File, lit, `"zap"`)
+		if u.value != nil && p.stringOf(u.value) == "capnslog" {
+			p.Change(r.Tier, "the logger \"capnslog\" is an error since 3.5; there is only zap").ReplaceNode(r.File, u.value, `"zap"`)
 		}
 	}
 	if p.Target.Line == atlas.Line35 {

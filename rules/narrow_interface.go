@@ -66,6 +66,7 @@ func (p *Pass) widen(e ast.Expr, to types.Type, own *types.Func, etcd Symbol, m 
 		f := p.FileOf(spec.Pos())
 		c := p.Change(p.Tier, "%s.%s takes options in etcd %s, and the client is used as a %s", etcd, m.Name, p.Target.Line, name)
 		addParameter(c, f, spec, "opts", localType(c, f, options.typ, m.Imports))
+		p.methodValues(own, m)
 	}
 	for _, f := range p.Files {
 		for _, d := range f.AST.Decls {
@@ -81,6 +82,22 @@ func (p *Pass) widen(e ast.Expr, to types.Type, own *types.Func, etcd Symbol, m 
 			if options, _ := p.compareMethod(p.Info.Defs[fd.Name].(*types.Func).Signature(), m); options != nil {
 				p.addOptions(t, f, fd, m, *options, own)
 			}
+		}
+	}
+}
+
+// methodValues reports the uses of a method that gains options which are not
+// calls: where the type of the function is written down, it is another one.
+func (p *Pass) methodValues(own *types.Func, m atlas.Method) {
+	for _, c := range p.uses(own) {
+		f, id := p.FileOf(c.Node().Pos()), c.Node().(*ast.Ident)
+		if p.Info.Uses[id] != own {
+			continue // its declaration
+		}
+		r := Ref{File: f, Ident: id, Cursor: c, Obj: own}
+		if e, _ := r.Expr(); r.Call() == nil && !typeIsInferred(r) {
+			p.Report(f, e, edit.Manual, fmt.Sprintf("%s takes options in etcd %s, so that as a value it is of another type", m.Name, p.Target.Line),
+				"write a function around "+f.Text(e)+" that has the type which is wanted")
 		}
 	}
 }
