@@ -361,7 +361,7 @@ func (f *File) unhide(p *Pass) {
 				if _, pkg := obj.(*types.PkgName); pkg || obj == nil || obj.Pkg() != p.Pkg {
 					continue
 				}
-				selectors := regexp.MustCompile(`\b`+imp.newName+`\.`)
+				selectors := regexp.MustCompile(`\b` + imp.newName + `\.`)
 				edits[i].New = selectors.ReplaceAllStringFunc(edits[i].New, func(string) string { return c.newImport(f, imp.final) + "." })
 			}
 		}
