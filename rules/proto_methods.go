@@ -2,6 +2,7 @@ package rules
 
 import (
 	"go/ast"
+	"go/scanner"
 	"go/token"
 	"go/types"
 	"slices"
@@ -201,9 +202,34 @@ func protoMethod(p *Pass, r Ref, name string) {
 		text = r.File.Text(pr.X)
 	}
 	c.Replace(r.File, call.Pos(), call.Lparen, fun)
+	if comma := r.File.trailingComma(call); comma.IsValid() {
+		c.Replace(r.File, comma, comma+1, ", "+addr+text+",")
+		return
+	}
 	// The parenthesis is replaced, not preceded: another rule may insert at
 	// the end of the argument.
 	c.Replace(r.File, call.Rparen, call.Rparen+1, ", "+addr+text+")")
+}
+
+// trailingComma returns the position of the comma behind the last argument of
+// a call that ends on a line of its own, if there is one.
+func (f *File) trailingComma(call *ast.CallExpr) token.Pos {
+	if len(call.Args) == 0 {
+		return token.NoPos
+	}
+	end := call.Args[len(call.Args)-1].End()
+	var s scanner.Scanner
+	src := f.Src[f.Offset(end):f.Offset(call.Rparen)]
+	s.Init(token.NewFileSet().AddFile("", 1, len(src)), src, nil, 0)
+	for {
+		pos, tok, _ := s.Scan()
+		switch tok {
+		case token.COMMA:
+			return end + pos - 1
+		case token.EOF:
+			return token.NoPos
+		}
+	}
 }
 
 // oneofs are the fields that hold the wrappers of oneofs, by the beginning of
