@@ -81,7 +81,7 @@ func (p *Pass) convertBytes(h Hit) bool {
 	}
 	switch n := at.Parent().Node().(type) {
 	case *ast.KeyValueExpr:
-		if n.Key == e {
+		if n.Key == e && h.Selector() == nil { // a field, not the key of a map
 			wrap(n.Value, "[]byte")
 			return true
 		}
