@@ -248,13 +248,36 @@ func (c Change) pointTo(f *File, v ast.Expr, r Ref, o optional) {
 		c.Insert(f, v.End(), ")")
 		return
 	}
-	switch v.(type) {
-	case *ast.Ident, *ast.SelectorExpr, *ast.CallExpr, *ast.IndexExpr, *ast.ParenExpr:
+	switch {
+	case c.p.hasOwnType(v):
 		c.Insert(f, v.End(), ".Enum()")
 	default: // a constant without a type, an operation
 		c.Insert(f, v.Pos(), c.home(f, r.Pkg, o.typ)+"(")
 		c.Insert(f, v.End(), ").Enum()")
 	}
+}
+
+// hasOwnType says whether a method can be called on a value of an enum as it
+// stands: it is no operation, and no constant that gets its type where it is
+// used.
+func (p *Pass) hasOwnType(v ast.Expr) bool {
+	switch v := v.(type) {
+	case *ast.ParenExpr:
+		return p.hasOwnType(v.X)
+	case *ast.Ident:
+		k, ok := p.Info.Uses[v].(*types.Const)
+		return !ok || !isUntyped(k.Type())
+	case *ast.SelectorExpr:
+		return p.hasOwnType(v.Sel)
+	case *ast.CallExpr, *ast.IndexExpr:
+		return true
+	}
+	return false
+}
+
+func isUntyped(t types.Type) bool {
+	b, ok := t.(*types.Basic)
+	return ok && b.Info()&types.IsUntyped != 0
 }
 
 func pointerAdvice(o optional, v string) string {
