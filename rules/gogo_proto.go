@@ -18,7 +18,8 @@ import (
 // where it has messages of its own, both are imported.
 //
 // Not matched, but reported: writers of text and JSON, whose options differ,
-// and messages of etcd that are passed on as gogo's proto.Message.
+// and messages of etcd that are passed on as gogo's proto.Message, or compared
+// and merged with one.
 //
 // github.com/golang/protobuf takes the new messages as it is and stays.
 var gogoCalls = &Rule{
@@ -116,6 +117,12 @@ func gogoFile(p *Pass, f *File, refs []Ref, handled map[ast.Expr]bool) {
 		for _, a := range call.Args {
 			handled[ast.Unparen(a)] = true
 		}
+		if gogoSame[r.Name] && r.Selector() != nil && staysGogo(p, r, call) {
+			whole = false
+			p.Report(f, call, edit.Manual, "gogo/protobuf's "+r.Name+" does not know the messages of 3.7, and here goes with gogo's proto.Message",
+				"use the proto.Message and the "+r.Name+" of "+googleProto)
+			continue
+		}
 		if gogoSame[r.Name] && r.Selector() != nil {
 			same = append(same, r)
 			continue
@@ -137,6 +144,28 @@ func gogoFile(p *Pass, f *File, refs []Ref, handled map[ast.Expr]bool) {
 	for _, r := range other {
 		gogoText(p, r, r.Call())
 	}
+}
+
+// staysGogo says whether a call takes another message beside one of etcd, or
+// gives one that is not turned into its own type at once: what
+// google.golang.org/protobuf takes and gives does not fit there.
+func staysGogo(p *Pass, r Ref, call *ast.CallExpr) bool {
+	for _, a := range call.Args {
+		if isNil(a) {
+			continue
+		}
+		t := orInvalid(p.TypeOf(a))
+		_, pointer := t.Underlying().(*types.Pointer)
+		if _, _, ok := p.protoMessage(a); !ok && (pointer || types.IsInterface(t)) {
+			return true
+		}
+	}
+	if r.Name != "Clone" {
+		return false
+	}
+	_, c := r.Expr()
+	_, ok := parent(parent(c)).Node().(*ast.TypeAssertExpr)
+	return !ok
 }
 
 // importOf returns the import of a path in a file, nil when there is none or
