@@ -112,6 +112,42 @@ func (t *declared) embeds(p *Pass, pkg string, names ...string) bool {
 	return false
 }
 
+// promotes returns a type of the package that the struct embeds, by way of
+// others or not, and that declares one of the methods; nil for none. Beside it
+// an embedded implementation would make that method ambiguous.
+func (t *declared) promotes(own []*declared, names ...string) *declared {
+	for _, e := range t.bases(own) {
+		if slices.ContainsFunc(names, func(n string) bool { return e.has(n) }) {
+			return e
+		}
+		if d := e.promotes(own, names...); d != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// bases returns the types of the package that the struct embeds.
+func (t *declared) bases(own []*declared) []*declared {
+	var out []*declared
+	if t.Struct == nil {
+		return nil
+	}
+	for _, field := range t.Struct.Fields.List {
+		typ := field.Type
+		if star, ok := typ.(*ast.StarExpr); ok {
+			typ = star.X
+		}
+		if id, ok := typ.(*ast.Ident); ok && len(field.Names) == 0 && id.Name != t.Name {
+			i := slices.IndexFunc(own, func(e *declared) bool { return e.Name == id.Name })
+			if i >= 0 {
+				out = append(out, own[i])
+			}
+		}
+	}
+	return out
+}
+
 // unkeyed says whether a literal of the type lists its fields without names,
 // so that a field cannot be added.
 func (p *Pass) unkeyed(t *declared) bool {

@@ -8,7 +8,8 @@ const grpcHealth = grpcPath + "/health/grpc_health_v1"
 //
 // Matched: types with a Check method of the health service that lack List.
 //
-// Not matched: types that embed an implementation.
+// Not matched: types that embed an implementation, such as one of the package
+// that gets List itself.
 var grpcHealthServer = &Rule{
 	ID:    "grpc-health",
 	Title: "embed the rest of the health service, which has grown",
@@ -71,7 +72,8 @@ func runGRPCHealth(p *Pass) {
 	if len(p.Refs(grpcHealth, "HealthCheckRequest")) == 0 || !p.grpcReaches("v1.72.0") {
 		return
 	}
-	for _, t := range p.declaredTypes() {
+	own := p.declaredTypes()
+	for _, t := range own {
 		check, ok := t.Methods["Check"]
 		if !ok || t.has("List") || t.Spec == nil || t.embeds(p, grpcHealth) || t.embeds(p, grpcPath+"/health") {
 			continue
@@ -83,6 +85,13 @@ func runGRPCHealth(p *Pass) {
 		name := "UnimplementedHealthServer"
 		if len(in) == 3 {
 			name = "HealthClient"
+		}
+		if e := t.promotes(own, "Check", "Watch"); e != nil {
+			if !e.has("Check") { // else e brings List
+				p.Report(t.File, t.Spec.Name, edit.Manual, t.Name+" lacks List, which the health service has since gRPC 1.72, and gets other methods of it from "+e.Name,
+					"embed grpc_health_v1."+name+" in "+e.Name)
+			}
+			continue
 		}
 		if t.Struct == nil || p.unkeyed(t) {
 			p.Report(t.File, t.Spec.Name, edit.Manual, t.Name+" lacks List, which the health service has since gRPC 1.72",

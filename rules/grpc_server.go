@@ -2,6 +2,7 @@ package rules
 
 import (
 	"go/types"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -140,25 +141,31 @@ func runGRPCServer(p *Pass) {
 				continue
 			}
 			for _, t := range own {
-				p.embedServer(t, imp.Path(), name, iface)
+				p.embedServer(t, own, imp.Path(), name, iface)
 			}
 		}
 	}
 }
 
-func (p *Pass) embedServer(t *declared, pkg, name string, iface *types.Interface) {
+func (p *Pass) embedServer(t *declared, own []*declared, pkg, name string, iface *types.Interface) {
 	obj, ok := p.Pkg.Scope().Lookup(t.Name).(*types.TypeName)
-	if !ok || t.Spec == nil || t.embeds(p, pkg) {
+	if !ok || t.Spec == nil || t.embeds(p, pkg) || slices.ContainsFunc(t.bases(own), func(e *declared) bool { return e.embeds(p, pkg) }) {
 		return
 	}
-	for i := range iface.NumMethods() {
-		m := iface.Method(i)
-		if !m.Exported() {
-			continue
+	var methods []string
+	for m := range iface.Methods() {
+		if m.Exported() {
+			methods = append(methods, m.Name())
 		}
-		if found, _, _ := types.LookupFieldOrMethod(types.NewPointer(obj.Type()), false, p.Pkg, m.Name()); found == nil {
-			return
+	}
+	if !p.hasAll(obj, methods) {
+		return
+	}
+	if e := t.promotes(own, methods...); e != nil {
+		if of, ok := p.Pkg.Scope().Lookup(e.Name).(*types.TypeName); !ok || !p.hasAll(of, methods) { // else e embeds it
+			p.Report(t.File, t.Spec.Name, edit.Manual, t.Name+" is a "+name+", which has to embed Unimplemented"+name+", and gets methods from "+e.Name, "embed it in "+e.Name)
 		}
+		return
 	}
 	if t.Struct == nil || p.unkeyed(t) {
 		p.Report(t.File, t.Spec.Name, edit.Manual, t.Name+" is a "+name+", which has to embed Unimplemented"+name, "make it a struct that embeds it, and give its literals field names")
@@ -170,4 +177,14 @@ func (p *Pass) embedServer(t *declared, pkg, name string, iface *types.Interface
 	}
 	c := p.Change(p.Tier, "a %s embeds Unimplemented%s since gRPC 1.32", name, name)
 	c.embed(t, path, "Unimplemented"+name)
+}
+
+// hasAll says whether a type has methods, its own or those of what it embeds.
+func (p *Pass) hasAll(t *types.TypeName, methods []string) bool {
+	for _, m := range methods {
+		if found, _, _ := types.LookupFieldOrMethod(types.NewPointer(t.Type()), false, p.Pkg, m); found == nil {
+			return false
+		}
+	}
+	return true
 }
