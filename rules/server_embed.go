@@ -14,7 +14,8 @@ import (
 // service of etcd.
 //
 // Matched: struct types of the package that are registered, or assigned, as
-// such a server.
+// such a server. Where one embeds another that has all methods, it is the
+// other.
 //
 // Not matched, but reported: types that are no structs or belong to another
 // package, structs with literals without keys, and servers that embed the
@@ -112,6 +113,26 @@ func runServerEmbed(p *Pass) {
 		service Symbol
 	}
 	seen := map[key]bool{}
+	var visit func(f *File, e ast.Expr, impl *types.Named, service Symbol, to types.Type)
+	visit = func(f *File, e ast.Expr, impl *types.Named, service Symbol, to types.Type) {
+		if seen[key{impl.Obj(), service}] {
+			return
+		}
+		seen[key{impl.Obj(), service}] = true
+		switch in, all := serverIn(impl, service, to); {
+		case in == nil:
+			embedServer(p, f, e, impl, service)
+		case all && in.Obj().Pkg() != p.Pkg:
+			embedServer(p, f, e, in, service)
+		case all:
+			if spec, file := p.typeSpec(in.Obj()); spec != nil {
+				visit(file, spec.Name, in, service, to)
+			}
+		default:
+			p.Report(f, e, edit.Manual, impl.Obj().Name()+" does not implement "+short(service)+" in 3.7, and gets methods of it from "+in.Obj().Name(),
+				"embed "+service.Pkg[strings.LastIndexByte(service.Pkg, '/')+1:]+".Unimplemented"+service.Name+" by value in "+in.Obj().Name())
+		}
+	}
 	p.implicitConversions(func(f *File, e ast.Expr, to types.Type) {
 		service, ok := p.oldService(to)
 		if !ok {
@@ -122,11 +143,7 @@ func runServerEmbed(p *Pass) {
 		if !ok || types.IsInterface(impl) {
 			return // of an interface type, or nil
 		}
-		if seen[key{impl.Obj(), service}] {
-			return
-		}
-		seen[key{impl.Obj(), service}] = true
-		embedServer(p, f, e, impl, service)
+		visit(f, e, impl, service, to)
 	})
 	// Exported types may be registered by another package.
 	for _, imp := range p.Pkg.Imports() {
@@ -152,11 +169,36 @@ func runServerEmbed(p *Pass) {
 					continue
 				}
 				if spec, f := p.typeSpec(t); spec != nil {
-					embedServer(p, f, spec.Name, impl, service)
+					visit(f, spec.Name, impl, service, tn.Type())
 				}
 			}
 		}
 	}
+}
+
+// serverIn returns a type that another embeds and that gives it methods of a
+// service: all that it has itself, or some. Beside it an embedded
+// Unimplemented server would make these methods ambiguous.
+func serverIn(impl *types.Named, service Symbol, to types.Type) (in *types.Named, all bool) {
+	st, ok := impl.Underlying().(*types.Struct)
+	if !ok {
+		return nil, false
+	}
+	for fld := range st.Fields() {
+		n, ok := types.Unalias(deref(fld.Type())).(*types.Named)
+		if sym, _ := TypeSymbol(fld.Type()); !ok || !fld.Embedded() || sym.Pkg == service.Pkg || types.IsInterface(n) {
+			continue
+		}
+		has, lacks := false, false
+		for m := range to.Underlying().(*types.Interface).Methods() {
+			obj, _, _ := types.LookupFieldOrMethod(types.NewPointer(n), false, n.Obj().Pkg(), m.Name())
+			has, lacks = has || obj != nil, lacks || obj == nil
+		}
+		if has {
+			return n, !lacks
+		}
+	}
+	return nil, false
 }
 
 // oldService returns the server interface of a gRPC service of etcd that asks
