@@ -3,6 +3,7 @@ package rules
 import (
 	"go/ast"
 	"go/token"
+	"go/types"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
@@ -10,7 +11,7 @@ import (
 // intervalTree follows adt.IntervalTree from a struct to an interface.
 //
 // Matched: pointers to it, literals behind an & and new(adt.IntervalTree),
-// and variables that are declared with the type alone.
+// variables that are declared with the type alone, and their addresses.
 //
 // Not matched: fields and elements of the struct type, whose zero value was a
 // tree and now is nil; they become findings.
@@ -56,7 +57,36 @@ func newPerms() *perms {
 				p.interfaceTree(h)
 			}
 		}
+		if p.Info != nil && len(p.RefsTo("pkg/adt")) > 0 {
+			p.treeAddresses()
+		}
 	},
+}
+
+// treeAddresses follows pointers to trees that were variables: what was their
+// address is what they hold.
+func (p *Pass) treeAddresses() {
+	isTree := func(e ast.Expr) bool {
+		n, ok := types.Unalias(orInvalid(p.TypeOf(e))).(*types.Named)
+		if !ok || !IsType(n, "pkg/adt", "IntervalTree") {
+			return false
+		}
+		_, old := n.Underlying().(*types.Struct)
+		return old
+	}
+	for c := range p.Inspector().Root().Preorder((*ast.UnaryExpr)(nil), (*ast.StarExpr)(nil)) {
+		switch n := c.Node().(type) {
+		case *ast.UnaryExpr:
+			if _, lit := n.X.(*ast.CompositeLit); n.Op == token.AND && !lit && isTree(n.X) {
+				p.Change(p.Tier, "adt.IntervalTree is an interface").Replace(p.FileOf(n.Pos()), n.Pos(), n.X.Pos(), "")
+			}
+		case *ast.StarExpr:
+			if p.Info.Types[n].IsValue() && isTree(n) {
+				p.Report(p.FileOf(n.Pos()), n, edit.Manual, "adt.IntervalTree is an interface in etcd "+string(p.Target.Line)+", and a tree behind a pointer is copied or replaced here",
+					"keep the tree in a field or variable of type adt.IntervalTree, and set that to adt.NewIntervalTree()")
+			}
+		}
+	}
 }
 
 func (p *Pass) interfaceTree(h Hit) {
