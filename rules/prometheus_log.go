@@ -88,11 +88,21 @@ func runPrometheusLog(p *Pass) {
 	for _, r := range p.RefsTo(prometheusLogPath) {
 		byFile[r.File] = append(byFile[r.File], r)
 	}
+	imported := map[*File]bool{}
+	moved := 0
+	rename := func(c Change, f *File) {
+		for _, r := range byFile[f] {
+			if name := prometheusLogNames[r.Name]; name != "" && name != r.Ident.Name {
+				c.ReplaceNode(f, r.Ident, name)
+			}
+		}
+	}
 	for _, f := range p.Files {
 		for _, i := range f.imps {
 			if i.path != prometheusLogPath {
 				continue
 			}
+			imported[f] = true
 			odd := false
 			for _, r := range byFile[f] {
 				if prometheusLogNames[r.Name] == "" {
@@ -110,11 +120,16 @@ func runPrometheusLog(p *Pass) {
 				text = i.name + " " + text
 			}
 			c.ReplaceNode(f, i.spec.Path, text)
-			for _, r := range byFile[f] {
-				if name := prometheusLogNames[r.Name]; name != r.Ident.Name {
-					c.ReplaceNode(f, r.Ident, name)
-				}
-			}
+			rename(c, f)
+			moved++
+		}
+	}
+	if moved == 0 && len(imported) > 0 {
+		return
+	}
+	for _, f := range p.Files { // those that use a logger of another file
+		if !imported[f] {
+			rename(p.Change(p.Tier, "%s is gone; %s is what it wrapped", prometheusLogPath, logrusPath), f)
 		}
 	}
 }
