@@ -9,7 +9,8 @@ const requirePath = "github.com/stretchr/testify/require"
 
 // testutilAssert moves AssertEqual to testify.
 //
-// Matched: calls with at most one message, or those of a slice.
+// Matched: calls with at most one message, or those of a slice. Messages of
+// etcd are compared with proto.Equal in 3.7, as message-compare does.
 //
 // Not matched: several messages, which AssertEqual joined and require formats,
 // and AssertEqual as a value.
@@ -55,6 +56,19 @@ func TestSum(t *testing.T) {
 				continue
 			}
 			e, _ := r.Expr()
+			if p.Target.Line == atlas.Line37 && p.Info != nil && len(call.Args) > 2 && !isNil(call.Args[1]) && !isNil(call.Args[2]) {
+				_, ok := comparable(p, call.Args[1])
+				_, ok2 := comparable(p, call.Args[2])
+				if ok && ok2 && !call.Ellipsis.IsValid() {
+					compare(p, call, 1, func(c Change, f *File) {
+						c.ReplaceNode(f, e, c.Qualified(f, requirePath, "True"))
+						c.Insert(f, call.Args[1].Pos(), c.Qualified(f, googleProto, "Equal")+"(")
+						c.Insert(f, call.Args[2].End(), ")")
+					})
+					continue
+				}
+				reportCompare(p, call, call.Args[1], call.Args[2])
+			}
 			c := p.Change(r.Tier, "testutil.AssertEqual is now require.Equal")
 			c.ReplaceNode(r.File, e, c.Qualified(r.File, requirePath, "Equal"))
 			if call.Ellipsis.IsValid() { // strings, where require takes anything
