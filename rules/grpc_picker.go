@@ -205,7 +205,7 @@ func (p *Pass) pick(r Ref, rewritten map[*ast.BlockStmt]string) {
 		info := named(in[1])
 		used := false
 		for _, s := range body.List {
-			used = used || p.usesContext(s, ctx)
+			used = used || p.usesContext(s, in[0].Names[0])
 		}
 		if used {
 			if info == "" {
@@ -274,11 +274,26 @@ func (p *Pass) passesOn(e ast.Expr, ctx string) bool {
 
 // usesContext says whether a statement needs the context of a Pick for more
 // than to pass it on to another picker.
-func (p *Pass) usesContext(s ast.Stmt, ctx string) bool {
-	if ret, ok := s.(*ast.ReturnStmt); ok && len(ret.Results) == 1 && p.passesOn(ret.Results[0], ctx) {
-		return mentions(ret.Results[0].(*ast.CallExpr).Args[1], ctx)
+func (p *Pass) usesContext(s ast.Stmt, ctx *ast.Ident) bool {
+	if ret, ok := s.(*ast.ReturnStmt); ok && len(ret.Results) == 1 && p.passesOn(ret.Results[0], ctx.Name) {
+		return p.usesDeclared(ret.Results[0].(*ast.CallExpr).Args[1], ctx)
 	}
-	return mentions(s, ctx)
+	return p.usesDeclared(s, ctx)
+}
+
+// usesDeclared says whether a node uses what an identifier declares; by name alone
+// where there are no types.
+func (p *Pass) usesDeclared(n ast.Node, decl *ast.Ident) bool {
+	if p.Info == nil || p.Info.Defs[decl] == nil {
+		return mentions(n, decl.Name)
+	}
+	found := false
+	ast.Inspect(n, func(n ast.Node) bool {
+		id, ok := n.(*ast.Ident)
+		found = found || ok && p.Info.Uses[id] == p.Info.Defs[decl]
+		return !found
+	})
+	return found
 }
 
 // pickCall rewrites a picker that returns what another one picks; any other
