@@ -472,6 +472,11 @@ func (n *newUpdate) place(p *Pass, c Change, em, manager string) {
 			}
 		}
 	}
+	switch n.at.Parent().Node().(type) {
+	case *ast.DeferStmt, *ast.GoStmt: // the arguments are worked out now
+		put(pre, "")
+		pre = ""
+	}
 	// Anywhere else a function literal holds the steps.
 	inner := "func() error {\n\t" + strings.ReplaceAll(pre, "\n", "\n\t") + em + ", err := " + manager + "\n\tif err != nil {\n\t\treturn err\n\t}\n\treturn "
 	c.Insert(f, call.Pos(), f.indented(inner, indent))
