@@ -37,6 +37,9 @@ var generatorPath = &Rule{
 				}
 			}
 			for _, m := range p.movable(l.text) {
+				if writtenTo.MatchString(l.text[:m.Start]) {
+					continue
+				}
 				if m.New == "" {
 					p.Report(l.start+m.Start, l.start+m.End, edit.Review, "package "+m.Path+" of this command has no home in etcd "+string(p.Target.Line), "take it out of the command, or make mocks of an interface of your own")
 					continue
@@ -48,6 +51,10 @@ var generatorPath = &Rule{
 }
 
 var generators = regexp.MustCompile(`(?:^|[\s/(@])(?:mockgen|mockery|moq|counterfeiter|minimock)(?:@[\w.-]+)?\s`)
+
+// writtenTo ends inside the file or folder that a generator writes to: the
+// repository's own, whatever it is called.
+var writtenTo = regexp.MustCompile(`\s--?(?:destination|o|out|output)(?:=|\s+)\S*$`)
 
 // generatorCommands returns the commands of a file that make mocks, and all of
 // a file of settings for them.

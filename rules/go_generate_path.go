@@ -58,6 +58,9 @@ func runGoGeneratePath(p *Pass) {
 				}
 			}
 			for _, m := range pathMentions(c.Text, p.Target.Line) {
+				if writtenTo.MatchString(c.Text[:m.Start]) {
+					continue
+				}
 				if m.New == "" {
 					p.Report(f, c, edit.Review, "package "+m.Path+" of this directive has no home in etcd "+string(p.Target.Line), "take it out of the directive, or generate from an interface of your own")
 					continue
