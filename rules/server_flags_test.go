@@ -299,6 +299,13 @@ etcd-arg:
 				"3: the etcd 3.6 server does not know --log-output; v3.4.31 was the last that did: --log-outputs*",
 			},
 			after: "FROM quay.io/coreos/etcd:v3.4.9\nENV ETCD_ENABLE_V2 false\nENTRYPOINT [\"etcd\", \"--log-outputs=stdout\"]\n"},
+		{name: "a release of helm and a package", file: "ci.sh", line: atlas.Line36,
+			before: "helm upgrade --install etcd bitnami/etcd --debug\nsudo systemctl restart etcd --debug\napt-get install -y etcd && etcd --debug\nhelm install etcd --debug; etcd --debug\n",
+			found: []string{
+				"3: the etcd 3.6 server does not know --debug; v3.4.31 was the last that did: --log-level=debug*",
+				"4: the etcd 3.6 server does not know --debug; v3.4.31 was the last that did: --log-level=debug*",
+			},
+			after: "helm upgrade --install etcd bitnami/etcd --debug\nsudo systemctl restart etcd --debug\napt-get install -y etcd && etcd --log-level=debug\nhelm install etcd --debug; etcd --log-level=debug\n"},
 		{name: "prose", file: "README.md", line: atlas.Line37, before: "run `etcd --listen-client-urls=http://a:2379 --enable-v2`\n"},
 		{name: "somebody's configuration", file: "app.yaml", line: atlas.Line37, before: "etcd:\n  endpoints: http://a:2379\n  debug: true\n  ca-file: /ca.pem\n  proxy: x\n"},
 	} {

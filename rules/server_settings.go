@@ -106,8 +106,9 @@ var (
 	runItem = regexp.MustCompile(`^[\s\[-]*["']?[\w./-]*\betcd["']?,?\s*$`)
 	// anotherCommand begins one on the same line.
 	anotherCommand = regexp.MustCompile(`(?:&&|\|\||[;&|])\s`)
-	// ofAnother is a tool of etcd's that has flags of the same names.
-	ofAnother = regexp.MustCompile(`\betcd(?:ctl|utl)\b`)
+	// ofAnother is a tool of etcd's that has flags of the same names, or one
+	// that etcd is given to by name, such as a release of helm.
+	ofAnother = regexp.MustCompile(`\b(?:etcd(?:ctl|utl)|helm|systemctl|brew|apt|apt-get|apk|yum|dnf|snap)\b`)
 	// listed ends where a line begins with its flag: indentation, a list's dash,
 	// quotes.
 	listed = regexp.MustCompile(`^[\s"'\[,-]*$`)
@@ -142,7 +143,8 @@ func flagSettings(ls []textLine) []*setting {
 		if k := keyRE.FindStringSubmatch(l.text); k != nil && len(ms) == 0 && !slices.Contains(commandKeys, k[3]) && (k[2] != "" || strings.TrimSpace(k[4]) == "" || k[3] == "image") {
 			g = nil // of another container or service
 		}
-		if named := etcdCommand.MatchString(head); named && !ofAnother.MatchString(head) {
+		another := ofAnother.MatchString(lastCommand(head))
+		if named := etcdCommand.MatchString(head); named && !another {
 			if g == nil || len(ms) == 0 && !continued {
 				g = &settingGroup{} // the name alone: a list's item, or an image
 			}
@@ -155,12 +157,13 @@ func flagSettings(ls []textLine) []*setting {
 		from := 0
 		for _, m := range ms {
 			between := l.text[from:m[2]]
-			if from > 0 && (anotherCommand.MatchString(between) || runsEtcd(between)) {
+			if from > 0 && (anotherCommand.MatchString(between) || runsEtcd(between) && !another) {
 				g = &settingGroup{server: runsEtcd(between)}
+				another = ofAnother.MatchString(lastCommand(between))
 			}
 			from, last = m[5], i
 			name := l.text[m[4]:m[5]]
-			if _, ok := atlas.FlagOf(name); !ok || ofAnother.MatchString(between) || ofAnother.MatchString(head) {
+			if _, ok := atlas.FlagOf(name); !ok || another || ofAnother.MatchString(lastCommand(between)) {
 				continue
 			}
 			s := &setting{kind: flagSetting, name: name, start: l.start + m[4], end: l.start + m[5], dashes: m[3] - m[2]}
@@ -174,6 +177,14 @@ func flagSettings(ls []textLine) []*setting {
 		}
 	}
 	return out
+}
+
+// lastCommand returns the last of the commands on a line.
+func lastCommand(text string) string {
+	if at := anotherCommand.FindAllStringIndex(text, -1); len(at) > 0 {
+		return text[at[len(at)-1][1]:]
+	}
+	return text
 }
 
 // runsEtcd says whether what stands between two flags runs etcd: more than the
