@@ -37,6 +37,7 @@ var All = []*Rule{
 	scheduleJob,
 	bytesField,
 	raftStart,
+	messageSnapshot,
 	walConfState,
 	addedArguments,
 	addedResults,

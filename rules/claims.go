@@ -23,9 +23,18 @@ func Claimants(b *atlas.Break) []*Rule {
 	if out != nil {
 		return out
 	}
+	if r := answering(b, ""); r != nil {
+		out = append(out, r)
+	}
+	return out
+}
+
+// answering returns the first rule driven by the atlas that answers for a break
+// and applies to a line; "" stands for any.
+func answering(b *atlas.Break, line atlas.Line) *Rule {
 	for _, r := range All {
-		if r.Answers != nil && r.Answers(b) {
-			return []*Rule{r}
+		if r.Answers != nil && r.Answers(b) && (line == "" || r.Applies(line)) {
+			return r
 		}
 	}
 	return nil
@@ -36,14 +45,17 @@ func Claimants(b *atlas.Break) []*Rule {
 func (p *Pass) answersFor(b *atlas.Break) bool { return p.claimant(b) == p.rule }
 
 // claimant returns a look-up of the rule that answers for a break, which
-// works each one out once. Passes carry it, since rules cannot name All.
-func claimant() func(*atlas.Break) *Rule {
+// works each one out once. Where the one that claims it is for other lines, a
+// rule driven by the atlas answers. Passes carry it, since rules cannot name All.
+func claimant(line atlas.Line) func(*atlas.Break) *Rule {
 	known := map[*atlas.Break]*Rule{}
 	return func(b *atlas.Break) *Rule {
 		r, ok := known[b]
 		if !ok {
-			if rs := Claimants(b); len(rs) > 0 {
+			if rs := Claimants(b); len(rs) > 0 && rs[0].Applies(line) {
 				r = rs[0]
+			} else {
+				r = answering(b, line)
 			}
 			known[b] = r
 		}

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -70,10 +71,9 @@ func answered(r *Rule) int {
 		return 0
 	}
 	n := 0
-	claims := claimant()
 	bs := atlas.Breaks()
 	for i := range bs {
-		if r.Answers(&bs[i]) && claims(&bs[i]) == r {
+		if r.Answers(&bs[i]) && slices.Contains(Claimants(&bs[i]), r) {
 			n++
 		}
 	}

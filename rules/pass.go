@@ -429,7 +429,7 @@ func Run(target Target, from string, pkg *Package, list []*Rule) Result {
 	for _, f := range pkg.Files {
 		f.prepare(pkg, target.Line)
 	}
-	idx, claimant := newIndex(pkg), claimant()
+	idx, claimant := newIndex(pkg), claimant(target.Line)
 	for _, f := range pkg.Files {
 		idx.repoint(f, target.Line)
 	}
