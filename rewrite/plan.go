@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"go/version"
 	"maps"
 	"os"
 	"path"
@@ -23,6 +24,7 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/semver"
 
 	"github.com/etcdshift/etcdshift/rewrite/deps"
@@ -403,6 +405,9 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 	if err := pl.prove(ctx, p, ov, solved, work); err != nil {
 		return nil, err
 	}
+	if err := pl.outerWork(p, solved); err != nil {
+		return nil, err
+	}
 	p.Findings = edit.SortFindings(p.Findings)
 	p.sortWrites()
 	p.countFiles()
@@ -477,6 +482,53 @@ func (pl *planner) solveWork(ctx context.Context, p *Plan, ov *overlay, solved m
 		p.Writes = append(p.Writes, f)
 	}
 	return res, nil
+}
+
+// outerWork looks at a go.work above the tree, which is not the plan's to
+// write. The go command refuses a workspace whose go directive is below that of
+// a member, so a plan that raises one over it breaks every build there.
+func (pl *planner) outerWork(p *Plan, solved map[*module]*deps.Result) error {
+	rel, err := filepath.Rel(pl.tree.Root, pl.tree.Work)
+	if pl.tree.Work == "" || err == nil && filepath.IsLocal(rel) {
+		return nil
+	}
+	data, err := os.ReadFile(pl.tree.Work)
+	if err != nil {
+		return nil // the go command refuses it already
+	}
+	w, err := modfile.ParseWork(pl.tree.Work, data, nil)
+	if err != nil {
+		return nil // and this one
+	}
+	listed := "1.18" // what go.work has without the directive
+	if w.Go != nil {
+		listed = w.Go.Version
+	}
+	for i, m := range pl.modules {
+		res := solved[m]
+		if !m.Member || res == nil {
+			continue
+		}
+		f, err := modfile.ParseLax("go.mod", res.GoMod, nil)
+		if err != nil {
+			return err
+		}
+		if f.Go == nil || version.Compare("go"+f.Go.Version, "go"+listed) <= 0 || m.Go != "" && version.Compare("go"+m.Go, "go"+listed) > 0 {
+			continue
+		}
+		folder := filepath.Dir(pl.tree.Work)
+		p.Modules[i].Status, p.Modules[i].Proof = report.Worse, report.Proof{}
+		p.Modules[i].Error = fmt.Sprintf("%s lists go %s and refuses this module with go %s", pl.tree.Work, listed, f.Go.Version)
+		p.Findings = append(p.Findings, edit.Finding{
+			Rule: "gowork", Severity: edit.Manual, File: path.Join(m.Rel, "go.mod"), Line: 1, Col: 1,
+			Message: p.Modules[i].Error + ": no build in that workspace would work",
+			Advice:  fmt.Sprintf("run etcdshift on %s, which plans go.work with its modules; or pass --allow-unproved here and run 'go work use' there; GOWORK=off plans without the workspace", folder),
+		})
+		if p.Status.Better(report.Worse) {
+			p.Status = report.Worse
+		}
+	}
+	return nil
 }
 
 func firstLine(s string) string {
