@@ -120,6 +120,9 @@ func Make(ctx context.Context, opt Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := tree.Whole(); err != nil {
+		return nil, err
+	}
 	if !slices.ContainsFunc(tree.Modules, func(m *load.Module) bool { return m.Etcd }) {
 		return &Plan{Run: report.Run{Root: tree.Root, Status: report.Nothing, GoFiles: tree.GoFiles, Unbuilt: tree.Unbuilt}}, nil
 	}

@@ -41,7 +41,7 @@ func code(err error, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "etcdshift: %v\n", err)
 	var u usageError
-	if errors.As(err, &u) || errors.Is(err, rewrite.ErrTarget) || errors.Is(err, rules.ErrUnknown) || errors.Is(err, load.ErrNotDir) {
+	if errors.As(err, &u) || errors.Is(err, rewrite.ErrTarget) || errors.Is(err, rules.ErrUnknown) || errors.Is(err, load.ErrNotDir) || errors.Is(err, load.ErrInModule) {
 		fmt.Fprintln(stderr, "run 'etcdshift --help' for usage")
 		return exitUsage
 	}

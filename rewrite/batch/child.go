@@ -131,7 +131,7 @@ func attemptPlan(ctx context.Context, req *request, plan Planner) *outcome {
 	if j.Survey {
 		s, err := survey(ctx, dir)
 		if err != nil {
-			return &outcome{Status: NotLoadable, Reason: strings.ReplaceAll(err.Error(), dir, j.Name)}
+			return &outcome{Status: NotLoadable, Reason: strings.NewReplacer(dir, j.Name, root, j.Name).Replace(err.Error())}
 		}
 		return &outcome{Status: Surveyed, Survey: s}
 	}
@@ -164,7 +164,7 @@ func attemptPlan(ctx context.Context, req *request, plan Planner) *outcome {
 		if ctx.Err() != nil {
 			return &outcome{Status: Failed, Reason: ctx.Err().Error()}
 		}
-		return &outcome{Status: NotLoadable, Reason: strings.ReplaceAll(err.Error(), dir, j.Name)}
+		return &outcome{Status: NotLoadable, Reason: strings.NewReplacer(dir, j.Name, root, j.Name).Replace(err.Error())}
 	}
 	if err := pointed.settle(p); err != nil {
 		return &outcome{Status: Failed, Reason: err.Error()}

@@ -72,6 +72,7 @@ type Source struct {
 var (
 	ErrNotDir    = errors.New("not a directory")
 	ErrNoGoFiles = errors.New("no Go files")
+	ErrInModule  = errors.New("lies in a module, which is planned as a whole")
 )
 
 // Scan reads the tree below root. Folders that the go command does not look
@@ -268,6 +269,27 @@ func findWork(root string) string {
 		}
 		if d == filepath.Dir(d) {
 			return ""
+		}
+	}
+}
+
+// Whole refuses a tree that is a part of a module alone: nothing there says
+// what its files are built with, and it would be taken for a repository from
+// before modules and get a go.mod of its own inside the other.
+func (t *Tree) Whole() error {
+	if len(t.Modules) > 0 && !slices.ContainsFunc(t.Modules, func(m *Module) bool { return m.Path == "" && len(m.Files) > 0 }) {
+		return nil
+	}
+	for d := t.Root; ; d = filepath.Dir(d) {
+		if data, err := os.ReadFile(filepath.Join(d, "go.mod")); err == nil {
+			if d == t.Root || ignoredDir(d, filepath.Join(t.Root, "go.mod")) {
+				return nil
+			}
+			return fmt.Errorf("%s: %w (%s); run etcdshift on %s", t.Root, ErrInModule, modfile.ModulePath(data), d)
+		}
+		// A repository ends where its .git is.
+		if _, err := os.Lstat(filepath.Join(d, ".git")); err == nil || d == filepath.Dir(d) {
+			return nil
 		}
 	}
 }
