@@ -16,8 +16,6 @@ import (
 
 	"github.com/etcdshift/etcdshift/rewrite"
 	"github.com/etcdshift/etcdshift/rewrite/batch"
-	"github.com/etcdshift/etcdshift/rewrite/verify"
-	"github.com/etcdshift/etcdshift/rules"
 )
 
 func batchCommand() *cobra.Command {
@@ -150,15 +148,6 @@ left for a person, or repositories failed; 1 the run could not be made.`,
 			if _, err := plan.options(c, nil); err != nil {
 				return err
 			}
-			if _, err := verify.ParseLevel(plan.verify); err != nil {
-				return usageError{err}
-			}
-			if _, err := rules.Select(plan.rules, plan.skip); err != nil {
-				return err
-			}
-			if err := rewrite.CheckTarget(plan.target); err != nil {
-				return err
-			}
 			switch d.How {
 			case batch.Patch, batch.Commit, batch.Push:
 			default:
@@ -281,6 +270,9 @@ which to migrate them. The page that it writes draws the graph.`,
 			if err != nil {
 				return err
 			}
+			if _, ok := batch.Views[format]; !ok {
+				return errFormat(format)
+			}
 			if out == "" {
 				out = filepath.Join(store.State, "survey")
 			}
@@ -309,10 +301,14 @@ which to migrate them. The page that it writes draws the graph.`,
 	return c
 }
 
+func errFormat(format string) error {
+	return usageError{fmt.Errorf("--format %s: must be text, csv, jsonl or html", format)}
+}
+
 func view(c *cobra.Command, format string, rows []*batch.Row, hours batch.Hours) error {
 	write, ok := batch.Views[format]
 	if !ok {
-		return usageError{fmt.Errorf("--format %s: must be text, csv, jsonl or html", format)}
+		return errFormat(format)
 	}
 	return write(batch.Summarize(rows, hours), c.OutOrStdout())
 }

@@ -24,6 +24,9 @@ func migrateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if commit && !step {
+				return usageError{errors.New("--commit goes with --step")}
+			}
 			if err := recoverTree(c, opt.Dir); err != nil {
 				return err
 			}
@@ -37,8 +40,6 @@ func migrateCommand() *cobra.Command {
 				if targets, err = rewrite.Steps(c.Context(), opt); err != nil {
 					return err
 				}
-			} else if commit {
-				return usageError{errors.New("--commit goes with --step")}
 			}
 			left := 0
 			for _, t := range targets {

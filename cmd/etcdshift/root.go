@@ -131,7 +131,8 @@ func (f *planFlags) printDrift(c *cobra.Command, drift []deps.Drift) error {
 	return nil
 }
 
-// options turns flags and arguments into the options of a plan.
+// options turns flags and arguments into the options of a plan. A flag that is
+// wrong is found here, before anything is read, let alone written.
 func (f *planFlags) options(c *cobra.Command, args []string) (rewrite.Options, error) {
 	level, err := verify.ParseLevel(f.verify)
 	if err != nil {
@@ -139,6 +140,17 @@ func (f *planFlags) options(c *cobra.Command, args []string) (rewrite.Options, e
 	}
 	if f.goPolicy != "raise" && f.goPolicy != "keep" {
 		return rewrite.Options{}, usageError{fmt.Errorf("--go %s: must be raise or keep", f.goPolicy)}
+	}
+	switch f.format {
+	case "", "text", "json", "sarif": // "" where there is no --format
+	default:
+		return rewrite.Options{}, usageError{fmt.Errorf("--format %s: must be text, json or sarif", f.format)}
+	}
+	if err := rewrite.CheckTarget(f.target); err != nil {
+		return rewrite.Options{}, err
+	}
+	if _, err := rules.Select(f.rules, f.skip); err != nil {
+		return rewrite.Options{}, err
 	}
 	run := &gocmd.Runner{}
 	if f.verbose {
