@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/semver"
 
 	"github.com/etcdshift/etcdshift/rewrite"
 	"github.com/etcdshift/etcdshift/rewrite/deps"
@@ -145,6 +146,14 @@ func (f *planFlags) options(c *cobra.Command, args []string) (rewrite.Options, e
 	case "", "text", "json", "sarif": // "" where there is no --format
 	default:
 		return rewrite.Options{}, usageError{fmt.Errorf("--format %s: must be text, json or sarif", f.format)}
+	}
+	if f.from != "" {
+		// Rules compare releases: one that they cannot read is older than all.
+		v := "v" + strings.TrimPrefix(f.from, "v")
+		if m := semver.Major(v); m != "v2" && m != "v3" {
+			return rewrite.Options{}, usageError{fmt.Errorf("--from %s: must be an etcd release such as v3.3.13 or 3.4", f.from)}
+		}
+		f.from = v
 	}
 	if err := rewrite.CheckTarget(f.target); err != nil {
 		return rewrite.Options{}, err
