@@ -25,7 +25,9 @@ func batchCommand() *cobra.Command {
 		Long: `batch plans many repositories, each in a process of its own, and leaves
 patches, commits, pushed branches or whatever a command makes of them. A run
 that was interrupted, in whatever way, goes on where it was. See docs/batch.md.`,
-		Args: cobra.NoArgs,
+		SuggestFor: []string{"run", "survey", "status", "report", "worker"},
+		Args:       unknown,
+		RunE:       help,
 	}
 	c.AddCommand(batchRunCommand(), batchSurveyCommand(), batchWorkerCommand(), batchStatusCommand(), batchReportCommand(), batchChildCommand())
 	for _, sub := range c.Commands() {

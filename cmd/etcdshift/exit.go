@@ -30,8 +30,8 @@ type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// code prints an error and returns the exit code for it.
-func code(err error, stderr io.Writer) int {
+// code prints the error of a command and returns the exit code for it.
+func code(err error, command string, stderr io.Writer) int {
 	var e exit
 	switch {
 	case err == nil:
@@ -42,7 +42,7 @@ func code(err error, stderr io.Writer) int {
 	fmt.Fprintf(stderr, "etcdshift: %v\n", err)
 	var u usageError
 	if errors.As(err, &u) || errors.Is(err, rewrite.ErrTarget) || errors.Is(err, rules.ErrUnknown) || errors.Is(err, load.ErrNotDir) || errors.Is(err, load.ErrInModule) {
-		fmt.Fprintln(stderr, "run 'etcdshift --help' for usage")
+		fmt.Fprintf(stderr, "run '%s --help' for usage\n", command)
 		return exitUsage
 	}
 	return exitFailed

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -27,8 +28,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	return code(cmd.ExecuteContext(ctx), stderr)
+	at, err := cmd.ExecuteContextC(ctx)
+	return code(err, at.CommandPath(), stderr)
 }
+
+// unknown is the error of a group of commands for a name that is none of them.
+// cobra itself prints the help of a group for it, and calls that a success.
+func unknown(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	msg := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
+	c.SuggestionsMinimumDistance = 2
+	if s := c.SuggestionsFor(args[0]); len(s) > 0 {
+		msg += "; did you mean " + c.CommandPath() + " " + strings.Join(s, " or ") + "?"
+	}
+	return usageError{errors.New(msg)}
+}
+
+// help is what a group of commands does by itself.
+func help(c *cobra.Command, _ []string) error { return c.Help() }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -42,11 +61,18 @@ by go build and go vet before a byte of the tree changes.
 Exit status: 0 done or nothing to do; 1 could not do it; 2 usage; 3 changes
 are needed (diff, check); 4 applied or planned, with findings left for a
 person.`,
+		Args:          unknown,
+		RunE:          help,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if c.HasSubCommands() && c.Flags().NArg() > 0 { // the flag is of a command that is not known
+			return unknown(c, c.Flags().Args())
+		}
+		return usageError{err}
+	})
 	root.AddCommand(migrateCommand(), diffCommand(), checkCommand(), undoCommand(), doctorCommand(), batchCommand(), rulesCommand())
 	for _, c := range root.Commands() {
 		if c.Args == nil {
