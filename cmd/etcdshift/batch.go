@@ -155,6 +155,9 @@ left for a person, or repositories failed; 1 the run could not be made.`,
 			default:
 				return usageError{fmt.Errorf("--deliver %s: must be patch, commit or push", d.How)}
 			}
+			if err := d.Check(c.Context()); err != nil {
+				return usageError{err}
+			}
 			if command != "" {
 				d.Command = []string{"sh", "-c", command}
 				if d.How == batch.Patch {

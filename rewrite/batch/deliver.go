@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
@@ -57,6 +58,29 @@ func parseMessage(s string) (*template.Template, error) {
 		return nil, fmt.Errorf("--commit-message: %w", err)
 	}
 	return t, nil
+}
+
+// Check says what is wrong with a delivery before anything is planned for it.
+func (d *Delivery) Check(ctx context.Context) error {
+	if _, err := parseMessage(d.Message); err != nil {
+		return err
+	}
+	if d.Author != "" && !author.MatchString(d.Author) {
+		return fmt.Errorf("--author %s: must be 'Name <address>'", d.Author)
+	}
+	if d.Branch != "" {
+		return d.checkBranch(ctx, os.TempDir())
+	}
+	return nil
+}
+
+var author = regexp.MustCompile(`^\s*[^<>\s][^<>]*<[^<>]+>$`)
+
+func (d *Delivery) checkBranch(ctx context.Context, dir string) error {
+	if _, err := gitOwn(ctx, dir, "check-ref-format", "--branch", d.Branch); err != nil || strings.HasPrefix(d.Branch, "-") {
+		return fmt.Errorf("--branch %s: not a name that git takes for a branch", d.Branch)
+	}
+	return nil
 }
 
 // deliver leaves the commit, pushes it and runs the command, as asked. All of
@@ -142,8 +166,8 @@ func (w *Worker) deliver(ctx context.Context, j *Job, row *Row, dir string, fres
 // commit makes the branch in a checkout of ours and returns its tip.
 func (w *Worker) commit(ctx context.Context, j *Job, row *Row, dir, src string) (string, error) {
 	d := j.Delivery
-	if _, err := gitOwn(ctx, src, "check-ref-format", "--branch", d.Branch); err != nil || strings.HasPrefix(d.Branch, "-") {
-		return "", fmt.Errorf("--branch %s: not a name that git takes for a branch", d.Branch)
+	if err := d.checkBranch(ctx, src); err != nil {
+		return "", err
 	}
 	steps, err := w.steps(ctx, j)
 	if err != nil {
