@@ -179,6 +179,7 @@ left for a person, or repositories failed; 1 the run could not be made.`,
 			job := batch.Job{Delivery: d, Limits: l, Settings: batch.Settings{
 				Target: plan.target, From: plan.from, KeepGo: plan.goPolicy == "keep", Verify: plan.verify,
 				Rules: plan.rules, Skip: plan.skip, Tags: plan.tags, Offline: plan.offline, Cgo: cgo,
+				RemoveLegacy: plan.removeLegacy,
 			}}
 			if out == "" {
 				out = filepath.Join(store.State, "results")

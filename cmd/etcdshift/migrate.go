@@ -74,6 +74,7 @@ func migrateCommand() *cobra.Command {
 		},
 	}
 	f.register(c)
+	f.registerOne(c)
 	f.registerFormat(c)
 	c.Flags().BoolVar(&allowDirty, "allow-dirty", false, "write even if the git tree has uncommitted changes")
 	c.Flags().BoolVar(&allowUnproved, "allow-unproved", false, "write even what would break a package that builds today")
@@ -110,6 +111,7 @@ func diffCommand() *cobra.Command {
 		},
 	}
 	f.register(c)
+	f.registerOne(c)
 	return c
 }
 
@@ -142,6 +144,7 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	f.register(c)
+	f.registerOne(c)
 	f.registerFormat(c)
 	c.Flags().BoolVar(&pins, "pins", false, "check that etcd, gRPC and protobuf are what 'migrate --record-pins' recorded, in go.mod, the build list, vendor and etcd image tags")
 	return c

@@ -106,8 +106,13 @@ func (f *planFlags) register(c *cobra.Command) {
 	fs.StringSliceVar(&f.skip, "skip-rules", nil, "leave these rules out")
 	fs.StringSliceVar(&f.tags, "tags", nil, "build tags")
 	fs.BoolVar(&f.offline, "offline", false, "plan from the module cache alone")
-	fs.StringVar(&f.module, "module", "", "module path of a repository without go.mod (default: told by its packages, its dependency tool or its remote)")
 	fs.BoolVar(&f.removeLegacy, "remove-legacy", false, "delete the lock files of dep, glide, godep, govendor or gb")
+}
+
+// registerOne adds the flags that mean something for one repository alone.
+func (f *planFlags) registerOne(c *cobra.Command) {
+	fs := c.Flags()
+	fs.StringVar(&f.module, "module", "", "module path of a repository without go.mod (default: told by its packages, its dependency tool or its remote)")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "print each go command that is run, and how long it took")
 }
 

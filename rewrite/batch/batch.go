@@ -68,6 +68,8 @@ type Settings struct {
 	Tags    []string `json:"tags,omitempty"`
 	Offline bool     `json:"offline,omitempty"`
 	Cgo     bool     `json:"cgo,omitempty"`
+
+	RemoveLegacy bool `json:"removeLegacy,omitempty"`
 }
 
 // Ways to deliver.

@@ -157,7 +157,7 @@ func attemptPlan(ctx context.Context, req *request, plan Planner) *outcome {
 	}
 	p, err := plan(ctx, rewrite.Options{
 		Dir: dir, Target: s.Target, From: s.From, KeepGo: s.KeepGo, Verify: level, Rules: s.Rules, Skip: s.Skip, Tags: s.Tags,
-		Offline: s.Offline, Go: runner,
+		Offline: s.Offline, Go: runner, RemoveLegacy: s.RemoveLegacy,
 		Progress: func(format string, a ...any) { fmt.Fprintf(os.Stderr, format+"\n", a...) },
 	})
 	if err != nil {
