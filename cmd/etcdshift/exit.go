@@ -19,6 +19,10 @@ const (
 	exitLeft   = 4 // applied or planned, and findings are left for a person
 )
 
+// errInterrupted stands for whatever a signal made fail: a plan is written as a
+// whole and then said to be, and a batch keeps what is done.
+var errInterrupted = errors.New("interrupted; nothing is written but what was said to be; run the same command again")
+
 // usageError is a command line that was not understood.
 type usageError struct{ err error }
 

@@ -98,3 +98,16 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("exit status %d, want %d", got, want)
 	}
 }
+
+// TestAnInterruptSaysWhatItLeaves cancels a run as a signal does.
+func TestAnInterruptSaysWhatItLeaves(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var stdout, stderr strings.Builder
+	if got := run(ctx, []string{"migrate", "--allow-dirty", "../../testdata/samples/legacy"}, &stdout, &stderr); got != exitFailed {
+		t.Errorf("exit status %d, want %d", got, exitFailed)
+	}
+	if got, want := stderr.String(), "etcdshift: "+errInterrupted.Error()+"\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("stderr %q, want %q at its end", got, want)
+	}
+}

@@ -29,6 +29,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	at, err := cmd.ExecuteContextC(ctx)
+	if ctx.Err() != nil && err != nil && !errors.As(err, new(exit)) {
+		err = errInterrupted
+	}
 	return code(err, at.CommandPath(), stderr)
 }
 
