@@ -40,6 +40,7 @@ import (
 	"time"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 )
 
 // Meta describes a run, for messages about it.
@@ -644,7 +645,7 @@ func (p place) last() (*entry, error) {
 	nothing := &Error{Err: ErrNothingToUndo}
 	if len(elsewhere) > 0 {
 		nothing.Reason = "the last run in this work tree was in " + elsewhere[0]
-		nothing.Next = "run etcdshift undo " + elsewhere[0]
+		nothing.Next = "run etcdshift undo " + gocmd.Quote(elsewhere[0])
 	}
 	return nil, nothing
 }

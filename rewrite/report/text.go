@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 )
 
 // JSON writes the whole model.
@@ -106,13 +109,29 @@ func Text(w io.Writer, r *Run, applied bool) error {
 	switch {
 	case len(r.Files) == 0:
 	case applied:
-		b.WriteString("; written (etcdshift undo takes it back)")
+		fmt.Fprintf(&b, "; written (%s takes it back)", undo(r.Root))
 	default:
 		b.WriteString("; nothing written")
 	}
 	b.WriteString("\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// undo is the command that takes back what was written, for the folder that
+// the run was started in.
+func undo(root string) string {
+	wd, err := os.Getwd()
+	if err == nil {
+		wd, err = filepath.EvalSymlinks(wd)
+	}
+	if err == nil && wd == root {
+		return "etcdshift undo"
+	}
+	if rel, err := filepath.Rel(wd, root); err == nil && filepath.IsLocal(rel) {
+		root = rel
+	}
+	return "etcdshift undo " + gocmd.Quote(root)
 }
 
 // modChanges writes the changes of a module file; what follows from others is

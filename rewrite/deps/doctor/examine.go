@@ -153,7 +153,7 @@ func (u *unit) in(command string) string {
 	if u.rel == "." {
 		return command
 	}
-	return "cd " + u.rel + " && " + command
+	return "cd " + gocmd.Quote(u.rel) + " && " + command
 }
 
 func (e *examination) say(d Diagnosis) {
