@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -40,7 +39,7 @@ var bazelRepository = &Rule{
 		if path.Base(p.Name) == "MODULE.bazel" {
 			advice = "bazel mod tidy, which writes use_repo of the extension go_deps, then bazel run //:gazelle"
 		}
-		p.Report(all[0][0], all[0][1], edit.Review, fmt.Sprintf("%d mentions of the repository of old etcd, the first %s", len(all), p.Src[all[0][0]:all[0][1]]), advice)
+		p.Report(all[0][0], all[0][1], edit.Review, mentionsOf("the repository of old etcd", len(all), string(p.Src[all[0][0]:all[0][1]])), advice)
 	},
 }
 

@@ -36,7 +36,14 @@ var textMentions = &Rule{
 		if prose(p.Name) {
 			sev = edit.Note
 		}
-		p.Report(ms[0].Start, ms[0].End, sev, fmt.Sprintf("%d mentions of packages of old etcd, the first %s", len(ms), ms[0].Path),
+		p.Report(ms[0].Start, ms[0].End, sev, mentionsOf("packages of old etcd", len(ms), ms[0].Path),
 			"'etcdshift migrate --rules text-path' moves them; nothing proves that change")
 	},
+}
+
+func mentionsOf(what string, n int, first string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 mention of %s: %s", what, first)
+	}
+	return fmt.Sprintf("%d mentions of %s, the first %s", n, what, first)
 }

@@ -75,7 +75,7 @@ func TestTextSaysWhatIsLeft(t *testing.T) {
 		"from etcd v3.3.13 (go.mod:7) to v3.6.16",
 		"stepped down from 3.7: one problem is left",
 		"require a v1: the code imports it",
-		"and 1 lines that follow",
+		"and 1 line that follows from these",
 		"a b.go:4:2: undefined: x (compile)\n    write y",
 		"c.go:9:1: waits no longer (dial)",
 		"etcd v3.6.16: incomplete; 2 edits in 1 file; 2 findings for a person; nothing written",
@@ -83,6 +83,19 @@ func TestTextSaysWhatIsLeft(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
+	}
+}
+
+// A plan for the newest line did not step down from it: no line is proved.
+func TestTextDoesNotStepDownFromTheLineOfThePlan(t *testing.T) {
+	r := sample()
+	r.Line, r.Release = "3.7", "v3.7.3"
+	var b bytes.Buffer
+	if err := report.Text(&b, r, false); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.String(); !strings.Contains(s, "not proved for 3.7: one problem is left") || strings.Contains(s, "stepped down") {
+		t.Errorf("a plan for 3.7 says\n%s", s)
 	}
 }
 

@@ -26,7 +26,7 @@ func JSON(w io.Writer, r *Run) error {
 // Headline says in one line how a run ended.
 func (r *Run) Headline() string {
 	if r.Status == Nothing {
-		return fmt.Sprintf("nothing to do: %d Go files, none with an old etcd import", r.GoFiles)
+		return fmt.Sprintf("nothing to do: %s with an old etcd import", Count(r.GoFiles, "Go file, not one", "Go files, none"))
 	}
 	s := fmt.Sprintf("etcd %s: %s; %s in %s", cmp.Or(r.Release, r.Line), r.Status, Count(r.edits(), "edit", "edits"), Count(len(r.Files), "file", "files"))
 	if n := r.Left(); n > 0 {
@@ -37,10 +37,14 @@ func (r *Run) Headline() string {
 
 // Count writes a number with what it counts.
 func Count(n int, one, many string) string {
+	return fmt.Sprintf("%d %s", n, plural(n, one, many))
+}
+
+func plural(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + one
+		return one
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return many
 }
 
 func (r *Run) edits() int {
@@ -73,8 +77,12 @@ func Text(w io.Writer, r *Run, applied bool) error {
 		b.WriteString(": " + r.Reason)
 	}
 	b.WriteString("\n")
+	how := "stepped down from"
+	if slices.ContainsFunc(r.Steps, func(s string) bool { return strings.HasPrefix(s, r.Line+":") }) {
+		how = "not proved for" // nor is it for any other: this is the plan that came furthest
+	}
 	for _, s := range r.Steps {
-		fmt.Fprintf(&b, "  stepped down from %s\n", s)
+		fmt.Fprintf(&b, "  %s %s\n", how, s)
 	}
 	if len(r.Changes) > 0 {
 		b.WriteString("\nsource\n")
@@ -84,7 +92,7 @@ func Text(w io.Writer, r *Run, applied bool) error {
 			byRule[c.Rule] = [2]int{n[0] + 1, n[1] + len(c.Edits)}
 		}
 		for _, id := range slices.Sorted(maps.Keys(byRule)) {
-			fmt.Fprintf(&b, "  %-28s %4d changes\n", id, byRule[id][0])
+			fmt.Fprintf(&b, "  %-28s %4d %s\n", id, byRule[id][0], plural(byRule[id][0], "change", "changes"))
 		}
 	}
 	for _, m := range r.Modules {
@@ -147,7 +155,7 @@ func modChanges(b *strings.Builder, name string, changes []ModChange) {
 		fmt.Fprintf(b, "  %s: %s\n", c.What, c.Why)
 	}
 	if folded > 0 {
-		fmt.Fprintf(b, "  and %d lines that follow from these\n", folded)
+		fmt.Fprintf(b, "  and %s from these\n", Count(folded, "line that follows", "lines that follow"))
 	}
 }
 
@@ -161,7 +169,7 @@ func proof(b *strings.Builder, m Module) {
 		passed := map[string]string{"build": "go build passes", "vet": "go build and go vet pass", "test": "go build, go vet and go test pass"}[p.Level]
 		fmt.Fprintf(b, "\n%s: %s in %s\n", m.Path, passed, strings.Join(p.Configs, "; "))
 		if n := len(p.Known); n > 0 {
-			fmt.Fprintf(b, "  but for %d complaints of go vet that are not new, the first: %s\n", n, p.Known[0])
+			fmt.Fprintf(b, "  but for %s of go vet, not new, the first: %s\n", Count(n, "complaint", "complaints"), p.Known[0])
 		}
 	default:
 		fmt.Fprintf(b, "\n%s: %s before, %d after, %d of them new, in %s\n", m.Path, Count(len(p.Before), "problem", "problems"), len(p.Known)+len(p.New), len(p.New), strings.Join(p.Configs, "; "))
@@ -230,6 +238,6 @@ func place(f edit.Finding) string { return fmt.Sprintf("%s:%d:%d", f.File, f.Lin
 
 func notes(b *strings.Builder, r *Run) {
 	if n := len(r.Unbuilt); n > 0 {
-		fmt.Fprintf(b, "\n%d Go files below testdata or _ folders mention old etcd and were left as they are, the first: %s\n", n, r.Unbuilt[0])
+		fmt.Fprintf(b, "\n%s old etcd, left as found below testdata or _ folders, the first: %s\n", Count(n, "Go file mentions", "Go files mention"), r.Unbuilt[0])
 	}
 }
