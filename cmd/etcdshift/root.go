@@ -101,7 +101,7 @@ type planFlags struct {
 
 func (f *planFlags) register(c *cobra.Command) {
 	fs := c.Flags()
-	fs.StringVar(&f.target, "target", "auto", "etcd to move to: auto, 3.5, 3.6, 3.7, or a release such as v3.6.16")
+	fs.StringVar(&f.target, "target", "auto", "etcd to move to: auto, 3.5, 3.6, 3.7, a release such as v3.6.16, or the folder of a checkout of etcd")
 	fs.StringVar(&f.from, "from", "", "etcd release that the code was written for (default: read from go.mod or the lock file)")
 	fs.StringVar(&f.goPolicy, "go", "raise", "go directive: raise (as the release needs) or keep")
 	fs.StringVar(&f.verify, "verify", "vet", "proof: none, build, vet, or test (runs the repository's tests)")
