@@ -280,12 +280,18 @@ func (t *Tree) Whole() error {
 	if len(t.Modules) > 0 && !slices.ContainsFunc(t.Modules, func(m *Module) bool { return m.Path == "" && len(m.Files) > 0 }) {
 		return nil
 	}
-	for d := t.Root; ; d = filepath.Dir(d) {
+	return InModule(t.Root)
+}
+
+// InModule fails with ErrInModule for a folder that belongs to the module of a
+// folder above it in the same repository.
+func InModule(root string) error {
+	for d := root; ; d = filepath.Dir(d) {
 		if data, err := os.ReadFile(filepath.Join(d, "go.mod")); err == nil {
-			if d == t.Root || ignoredDir(d, filepath.Join(t.Root, "go.mod")) {
+			if d == root || ignoredDir(d, filepath.Join(root, "go.mod")) {
 				return nil
 			}
-			return fmt.Errorf("%s: %w (%s); run etcdshift on %s", t.Root, ErrInModule, modfile.ModulePath(data), d)
+			return fmt.Errorf("%s: %w (%s); run etcdshift on %s", root, ErrInModule, modfile.ModulePath(data), d)
 		}
 		// A repository ends where its .git is.
 		if _, err := os.Lstat(filepath.Join(d, ".git")); err == nil || d == filepath.Dir(d) {

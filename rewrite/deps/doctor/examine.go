@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
+	"github.com/etcdshift/etcdshift/rewrite/load"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
@@ -51,6 +52,9 @@ func Examine(ctx context.Context, o Options) ([]Diagnosis, error) {
 	// recognised.
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, fmt.Errorf("examine %s: %w", o.Dir, err)
+	}
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+		return nil, fmt.Errorf("%s: %w; name the folder of the repository", dir, load.ErrNotDir)
 	}
 	run := o.Go
 	if run == nil {
@@ -209,6 +213,10 @@ func (e *examination) find() error {
 	}
 	slices.SortFunc(e.units, func(a, b *unit) int { return strings.Compare(a.rel, b.rel) })
 	if len(e.units) == 0 {
+		// Advice to make a go.mod would be wrong here.
+		if err := load.InModule(e.dir); err != nil {
+			return err
+		}
 		none := &unit{rel: ".", dir: e.dir}
 		for _, s := range sources {
 			none.scan(e.dir, s)
