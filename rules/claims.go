@@ -40,23 +40,27 @@ func answering(b *atlas.Break, line atlas.Line) *Rule {
 	return nil
 }
 
+// Claimant returns the rule that answers for a break in a line: the one that
+// claims it or, where that is for other lines, one driven by the atlas.
+func Claimant(b *atlas.Break, line atlas.Line) *Rule {
+	if rs := Claimants(b); len(rs) > 0 && rs[0].Applies(line) {
+		return rs[0]
+	}
+	return answering(b, line)
+}
+
 // answersFor says whether the rule that runs is the one that answers for a
 // break.
 func (p *Pass) answersFor(b *atlas.Break) bool { return p.claimant(b) == p.rule }
 
-// claimant returns a look-up of the rule that answers for a break, which
-// works each one out once. Where the one that claims it is for other lines, a
-// rule driven by the atlas answers. Passes carry it, since rules cannot name All.
+// claimant returns Claimant for a line, which works each break out once. Passes
+// carry it, since rules cannot name All.
 func claimant(line atlas.Line) func(*atlas.Break) *Rule {
 	known := map[*atlas.Break]*Rule{}
 	return func(b *atlas.Break) *Rule {
 		r, ok := known[b]
 		if !ok {
-			if rs := Claimants(b); len(rs) > 0 && rs[0].Applies(line) {
-				r = rs[0]
-			} else {
-				r = answering(b, line)
-			}
+			r = Claimant(b, line)
 			known[b] = r
 		}
 		return r

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/etcdshift/etcdshift/rewrite"
+	"github.com/etcdshift/etcdshift/rewrite/batch"
 	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 	"github.com/etcdshift/etcdshift/rewrite/report"
@@ -64,12 +65,16 @@ by go build and go vet before a byte of the tree changes.
 Exit status: 0 done or nothing to do; 1 could not do it; 2 usage; 3 changes
 are needed (diff, check); 4 applied or planned, with findings left for a
 person.`,
+		Version:       "asked for below", // cobra has no --version without one
 		Args:          unknown,
 		RunE:          help,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	// Of a development build it is a digest of the executable, which takes time.
+	cobra.AddTemplateFunc("version", batch.Version)
+	root.SetVersionTemplate("etcdshift {{version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if c.HasSubCommands() && c.Flags().NArg() > 0 { // the flag is of a command that is not known
 			return unknown(c, c.Flags().Args())
