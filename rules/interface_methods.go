@@ -633,7 +633,7 @@ func (p *Pass) compareMethod(sig *types.Signature, m atlas.Method) (options *met
 // calls its namesake: of etcd, or of an interface that gets them as well.
 func (p *Pass) addOptions(t *types.TypeName, f *File, decl *ast.FuncDecl, m atlas.Method, opt methodParam, widened *types.Func) {
 	c := p.Change(p.Tier, "%s.%s takes options in etcd %s", t.Name(), m.Name, p.Target.Line)
-	name := addParameter(c, f, decl.Type, "opts", localType(c, f, opt.typ, m.Imports))
+	name := addParameter(c, f, decl, decl.Type, localType(c, f, opt.typ, m.Imports))
 	if decl.Body == nil || name == "" {
 		return
 	}
@@ -656,15 +656,22 @@ func (p *Pass) addOptions(t *types.TypeName, f *File, decl *ast.FuncDecl, m atla
 	}
 }
 
-// addParameter writes one more parameter at the end of a function's, and
-// returns its name; "" where they have none.
-func addParameter(c Change, f *File, ft *ast.FuncType, name, typ string) string {
-	for _, field := range ft.Params.List {
-		for _, n := range field.Names {
-			if n.Name == name {
-				name = "options"
-			}
+// addParameter writes options at the end of a function's parameters, and returns
+// their name, which nothing in the function has yet; "" where they have none.
+func addParameter(c Change, f *File, fn ast.Node, ft *ast.FuncType, typ string) string {
+	taken := map[string]bool{}
+	ast.Inspect(fn, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			taken[id.Name] = true
 		}
+		return true
+	})
+	name := "opts"
+	if taken[name] {
+		name = "options"
+	}
+	for i := 2; taken[name]; i++ {
+		name = "opts" + strconv.Itoa(i)
 	}
 	last := len(ft.Params.List) - 1
 	switch {

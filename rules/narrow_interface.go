@@ -65,7 +65,7 @@ func (p *Pass) widen(e ast.Expr, to types.Type, own *types.Func, etcd Symbol, m 
 		done[own.FullName()] = true
 		f := p.FileOf(spec.Pos())
 		c := p.Change(p.Tier, "%s.%s takes options in etcd %s, and the client is used as a %s", etcd, m.Name, p.Target.Line, name)
-		addParameter(c, f, spec, "opts", localType(c, f, options.typ, m.Imports))
+		addParameter(c, f, spec, spec, localType(c, f, options.typ, m.Imports))
 		p.methodValues(own, m)
 	}
 	for _, f := range p.Files {
