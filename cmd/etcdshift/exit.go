@@ -45,7 +45,7 @@ func code(err error, command string, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "etcdshift: %v\n", err)
 	var u usageError
-	if errors.As(err, &u) || errors.Is(err, rewrite.ErrTarget) || errors.Is(err, rules.ErrUnknown) || errors.Is(err, load.ErrNotDir) || errors.Is(err, load.ErrInModule) {
+	if errors.As(err, &u) || errors.Is(err, rewrite.ErrTarget) || errors.Is(err, rules.ErrUnknown) || errors.Is(err, load.ErrNotDir) || errors.Is(err, load.ErrNoDir) || errors.Is(err, load.ErrInModule) {
 		fmt.Fprintf(stderr, "run '%s --help' for usage\n", command)
 		return exitUsage
 	}

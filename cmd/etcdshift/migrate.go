@@ -8,6 +8,7 @@ import (
 
 	"github.com/etcdshift/etcdshift/rewrite"
 	"github.com/etcdshift/etcdshift/rewrite/journal"
+	"github.com/etcdshift/etcdshift/rewrite/load"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 )
 
@@ -181,6 +182,9 @@ func undoCommand() *cobra.Command {
 
 // recoverTree finishes or rolls back what a killed run left.
 func recoverTree(c *cobra.Command, dir string) error {
+	if _, err := load.Dir(dir); err != nil {
+		return err
+	}
 	o, err := journal.Recover(dir)
 	if err != nil {
 		return err

@@ -131,7 +131,7 @@ func TestScanRefusesWhatIsNoRepository(t *testing.T) {
 	if _, err := Scan(context.Background(), filepath.Join(dir, "readme.txt")); !errors.Is(err, ErrNotDir) {
 		t.Errorf("a file: %v", err)
 	}
-	if _, err := Scan(context.Background(), filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Scan(context.Background(), filepath.Join(dir, "missing")); !errors.Is(err, ErrNoDir) {
 		t.Errorf("nothing there: %v", err)
 	}
 }

@@ -71,27 +71,39 @@ type Source struct {
 // Errors of Scan.
 var (
 	ErrNotDir    = errors.New("not a directory")
+	ErrNoDir     = errors.New("there is no such folder")
 	ErrNoGoFiles = errors.New("no Go files")
 	ErrInModule  = errors.New("lies in a module, which is planned as a whole")
 )
+
+// Dir returns the absolute path of a folder, without the links in it, which
+// would keep the go command's file names from being recognised.
+func Dir(path string) (string, error) {
+	named, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	dir, err := filepath.EvalSymlinks(named)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: %w; name that of the repository", named, ErrNoDir)
+	}
+	if err != nil {
+		return "", err
+	}
+	st, err := os.Stat(dir)
+	if err == nil && !st.IsDir() {
+		err = fmt.Errorf("%s: %w; name the folder of the repository", dir, ErrNotDir)
+	}
+	return dir, err
+}
 
 // Scan reads the tree below root. Folders that the go command does not look
 // into (.git, _x, node_modules) are left out; vendor is not the repository's
 // own source.
 func Scan(ctx context.Context, root string) (*Tree, error) {
-	root, err := filepath.Abs(root)
+	root, err := Dir(root)
 	if err != nil {
 		return nil, err
-	}
-	if root, err = filepath.EvalSymlinks(root); err != nil {
-		return nil, err
-	}
-	st, err := os.Stat(root)
-	if err != nil {
-		return nil, err
-	}
-	if !st.IsDir() {
-		return nil, fmt.Errorf("%s: %w; name the folder of the repository", root, ErrNotDir)
 	}
 	t := &Tree{Root: root}
 	var mods, files []string

@@ -44,17 +44,9 @@ type Options struct {
 // changes nothing in it: the go command works on copies of the module files.
 // Network is used as the go command's settings say, and for the endpoints.
 func Examine(ctx context.Context, o Options) ([]Diagnosis, error) {
-	dir, err := filepath.Abs(o.Dir)
+	dir, err := load.Dir(o.Dir)
 	if err != nil {
 		return nil, err
-	}
-	// A link in the path would keep the go command's file names from being
-	// recognised.
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return nil, fmt.Errorf("examine %s: %w", o.Dir, err)
-	}
-	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
-		return nil, fmt.Errorf("%s: %w; name the folder of the repository", dir, load.ErrNotDir)
 	}
 	run := o.Go
 	if run == nil {
