@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // fakeEtcd answers like a member at /version.
@@ -194,6 +195,28 @@ func post(t *testing.T, m aMember, path, body string) {
 	}
 }
 
+// decided waits until members know the version of their cluster, which the
+// leader works out once it has heard of all of them.
+func decided(t *testing.T, members ...aMember) {
+	t.Helper()
+	for _, m := range members {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+			var v struct{ Etcdcluster string }
+			resp, err := http.Get(m.client + "/version")
+			if err == nil {
+				err = json.NewDecoder(resp.Body).Decode(&v)
+				resp.Body.Close()
+			}
+			if err == nil && v.Etcdcluster != "" && v.Etcdcluster != "not_decided" {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: the version of the cluster is %q (%v)", m.name, v.Etcdcluster, err)
+			}
+		}
+	}
+}
+
 func TestExamineAsksRealMembersForTheirState(t *testing.T) {
 	t.Parallel()
 	etcd36, etcd35 := etcdBinary(t, "3.6"), etcdBinary(t, "3.5")
@@ -212,6 +235,7 @@ func TestExamineAsksRealMembersForTheirState(t *testing.T) {
 
 	one := newMember(t, etcd36, "one")
 	startCluster(t, false, one)
+	decided(t, one)
 	if ds := ask(c36, one); len(ds) > 0 {
 		t.Errorf("a healthy member of the client's release:\n%s", show(ds))
 	}
@@ -219,6 +243,7 @@ func TestExamineAsksRealMembersForTheirState(t *testing.T) {
 	// Of two releases: the cluster, and so the client, has what the older one has.
 	newer, older := newMember(t, etcd36, "newer"), newMember(t, etcd35, "older")
 	startCluster(t, false, newer, older)
+	decided(t, newer, older)
 	ds := ask(c36, newer, older)
 	has(t, find(t, ds, "servers-differ", Note), "3.5.", "3.6.")
 	has(t, find(t, ds, "cluster-below-server", Note), "the cluster is at 3.5, and servers run 3.6", newer.client)
