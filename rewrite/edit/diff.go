@@ -103,7 +103,26 @@ func writeDiff(b *strings.Builder, c FileChange) {
 		whole := []udiff.Edit{{Start: 0, End: len(before), New: string(c.After)}}
 		u, _ = udiff.ToUnifiedDiff(from, to, before, whole, contextLines)
 	}
+	number(u.Hunks)
 	b.WriteString(u.String()) // empty if no lines change: an empty file comes or goes
+}
+
+// number says where hunks begin in the new file. udiff leaves the unchanged
+// lines between two changes of one hunk out of its count, and git looks for the
+// place of the next hunk by that: where lines repeat, it finds another.
+func number(hunks []*udiff.Hunk) {
+	shift := 0
+	for _, h := range hunks {
+		h.ToLine = h.FromLine + shift
+		for _, l := range h.Lines {
+			switch l.Kind {
+			case udiff.Insert:
+				shift++
+			case udiff.Delete:
+				shift--
+			}
+		}
+	}
 }
 
 // lineEdits returns edits of whole lines that turn before into after.

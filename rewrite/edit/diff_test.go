@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -315,6 +317,47 @@ func TestDiffOfManyScatteredLinesTouchesOnlyThose(t *testing.T) {
 }
 
 // The ids in the diff are SHA-1; git looks at them for binary files only.
+// Lines that repeat are found by number alone.
+func TestHunksAreNumberedByTheLinesOfBothFiles(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	header := regexp.MustCompile(`(?m)^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@\n((?:[-+ ].*\n)*)`)
+	for range 200 {
+		before := make([]string, 60+rng.IntN(60))
+		for i := range before {
+			before[i] = string(rune('a'+rng.IntN(3))) + "\n"
+		}
+		var after []string
+		for _, l := range before {
+			switch rng.IntN(12) {
+			case 0: // goes
+			case 1:
+				after = append(after, l, "new\n")
+			default:
+				after = append(after, l)
+			}
+		}
+		diff := Diff([]FileChange{{Path: "a", Before: []byte(strings.Join(before, "")), After: []byte(strings.Join(after, ""))}})
+		for _, m := range header.FindAllStringSubmatch(diff, -1) {
+			from, _ := strconv.Atoi(m[1])
+			to, _ := strconv.Atoi(m[2])
+			for line := range strings.Lines(m[3]) {
+				if line[0] != '+' {
+					if before[from-1] != line[1:] {
+						t.Fatalf("line %d of the old file is %q, and not %q:\n%s", from, before[from-1], line[1:], diff)
+					}
+					from++
+				}
+				if line[0] != '-' {
+					if after[to-1] != line[1:] {
+						t.Fatalf("line %d of the new file is %q, and not %q:\n%s", to, after[to-1], line[1:], diff)
+					}
+					to++
+				}
+			}
+		}
+	}
+}
+
 func TestTextDiffAppliesInSHA256Repository(t *testing.T) {
 	dir := t.TempDir()
 	git(t, dir, "", "init", "-q", "--object-format=sha256")
