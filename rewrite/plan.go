@@ -92,6 +92,16 @@ func targets(s string) (lines []atlas.Line, release, checkout string, err error)
 	return nil, "", "", fmt.Errorf("--target %s: %w", s, ErrTarget)
 }
 
+// ParseFrom reads a release as people write it into one for Options.From. Rules
+// compare releases: one that they cannot read would be older than all.
+func ParseFrom(s string) (string, error) {
+	v := "v" + strings.TrimPrefix(s, "v")
+	if m := semver.Major(v); m != "v2" && m != "v3" {
+		return "", fmt.Errorf("--from %s: must be an etcd release such as v3.3.13 or 3.4", s)
+	}
+	return v, nil
+}
+
 const scratchPrefix = "etcdshift-"
 
 // Make plans the migration of a repository.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/mod/semver"
 
 	"github.com/etcdshift/etcdshift/rewrite"
 	"github.com/etcdshift/etcdshift/rewrite/batch"
@@ -187,12 +186,9 @@ func (f *planFlags) options(c *cobra.Command, args []string) (rewrite.Options, e
 		return rewrite.Options{}, usageError{fmt.Errorf("--format %s: must be text, json or sarif", f.format)}
 	}
 	if f.from != "" {
-		// Rules compare releases: one that they cannot read is older than all.
-		v := "v" + strings.TrimPrefix(f.from, "v")
-		if m := semver.Major(v); m != "v2" && m != "v3" {
-			return rewrite.Options{}, usageError{fmt.Errorf("--from %s: must be an etcd release such as v3.3.13 or 3.4", f.from)}
+		if f.from, err = rewrite.ParseFrom(f.from); err != nil {
+			return rewrite.Options{}, usageError{err}
 		}
-		f.from = v
 	}
 	if err := rewrite.CheckTarget(f.target); err != nil {
 		return rewrite.Options{}, err
