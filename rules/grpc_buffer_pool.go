@@ -74,9 +74,8 @@ func (p *Pass) bufferOptions() iter.Seq2[Ref, *atlas.GRPCSymbol] {
 	return func(yield func(Ref, *atlas.GRPCSymbol) bool) {
 		for _, pkg := range []string{grpcExperimental, grpcPath} {
 			for _, name := range []string{"WithRecvBufferPool", "RecvBufferPool"} {
-				s := atlas.GRPCOf(pkg, name)
 				for _, r := range p.Refs(pkg, name) {
-					if s != nil && p.gone(s) && !yield(r, s) {
+					if s := atlas.GRPCOf(pkg, name); s != nil && p.gone(s) && !yield(r, s) {
 						return
 					}
 				}

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 	"sync"
 
@@ -70,8 +71,11 @@ func change(cc *raftpb.ConfChange, node uint64) {
 		"https://github.com/etcd-io/raft/blob/main/raftpb/raft.proto",
 	},
 	Answers: func(b *atlas.Break) bool {
+		if !onlyIn37(b) {
+			return false
+		}
 		_, ok := optionalField(Symbol{b.Pkg, b.Symbol})
-		return ok && onlyIn37(b)
+		return ok
 	},
 	Run: runProto2Fields,
 }
@@ -129,6 +133,9 @@ var optionalFields = sync.OnceValue(func() map[Symbol]optional {
 })
 
 func optionalField(s Symbol) (optional, bool) {
+	if !slices.Contains(messagePackages, s.Pkg) {
+		return optional{}, false // as most are, without a look into the tables
+	}
 	o, ok := optionalFields()[s]
 	return o, ok
 }

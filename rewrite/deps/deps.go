@@ -187,6 +187,7 @@ type solver struct {
 	missing  map[string]string // package that no module has any more → folder that stands in for it
 	besides  []*Unsolved       // failures of tidy about packages that no build needs
 	compat   string            // -compat for tidy
+	graph    *moduleGraph      // of the plan as it was last written; nil if not asked for
 	build    []module.Version  // what the plan selects, as of the last tidy
 	findings []edit.Finding
 }

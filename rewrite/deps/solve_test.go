@@ -36,6 +36,32 @@ func TestSolveChangesNothingTheSecondTime(t *testing.T) {
 	}
 }
 
+func TestBuildIsWhatTheGoCommandSelects(t *testing.T) {
+	t.Parallel()
+	m := newModule(t, gomod(`go 1.16
+
+require (
+	example.com/local v0.0.0
+	github.com/soheilhy/cmux v0.1.5
+	golang.org/x/net v0.30.0
+)
+
+replace example.com/local => ./local
+
+exclude golang.org/x/text v0.19.0
+`)+"-- local/go.mod --\nmodule example.com/local\n\ngo 1.13\n-- local/local.go --\npackage local\n"+
+		"-- use.go --\npackage main\n\nimport (\n\t_ \"example.com/local\"\n\t_ \"github.com/soheilhy/cmux\"\n\t_ \"golang.org/x/net/http2\"\n)\n")
+	res := m.solve()
+	var selected []string
+	for _, b := range res.Build {
+		selected = append(selected, b.Path+" "+b.Version)
+	}
+	want, failed := m.run("list", "-m", "-mod=readonly", "-modfile="+res.ModFile, "-f", "{{if not .Main}}{{.Path}} {{.Version}}{{end}}", "all")
+	if got := strings.Join(selected, "\n"); failed || len(selected) < 20 || got != strings.TrimSpace(want) {
+		t.Errorf("selected:\n%s\ngo list -m all (failed: %v):\n%s", got, failed, want)
+	}
+}
+
 func TestSolveWithoutGoModSaysHowToMakeOne(t *testing.T) {
 	t.Parallel()
 	m := newModule(t, "-- main.go --\n"+clientMain)

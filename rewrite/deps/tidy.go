@@ -87,6 +87,7 @@ func (s *solver) tidy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.graph = nil
 	if err := os.WriteFile(s.modfile, b, 0o666); err != nil {
 		return err
 	}
@@ -341,10 +342,11 @@ func chainOf(text string) (chain []string, last string) {
 // keptPlan looks at what tidy made of the plan. It reports whether the plan
 // was changed and has to be tidied again.
 func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
-	build, err := s.modules(ctx, s.Dir, s.flags("all")...)
+	g, err := s.moduleGraph(ctx)
 	if err != nil {
 		return false, s.unresolved(ctx, err)
 	}
+	build := g.build
 	s.build = build
 	if s.KeepGo {
 		if err := s.keptGo(ctx); err != nil {
@@ -431,13 +433,24 @@ func (s *solver) pushed(ctx context.Context, m module.Version, want string) erro
 	return u
 }
 
-// requirers returns who requires each module version in the plan's graph.
-func (s *solver) requirers(ctx context.Context) map[module.Version][]string {
+// moduleGraph is what the modules of the plan require.
+type moduleGraph struct {
+	build []module.Version            // selected versions by path, the main module left out
+	by    map[module.Version][]string // module → those that require it
+}
+
+// moduleGraph returns the graph of the plan as it was last written. "go list -m
+// all" would say what is selected too, in a second run of the go command.
+func (s *solver) moduleGraph(ctx context.Context) (*moduleGraph, error) {
+	if s.graph != nil {
+		return s.graph, nil
+	}
 	out, err := s.Go.Run(ctx, s.Dir, append([]string{"mod", "graph"}, s.overlayFlags()...)...)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	by := map[module.Version][]string{}
+	g := &moduleGraph{by: map[module.Version][]string{}}
+	selected := map[string]string{}
 	for line := range strings.Lines(string(out)) {
 		from, to, ok := strings.Cut(strings.TrimSpace(line), " ")
 		if !ok {
@@ -445,9 +458,27 @@ func (s *solver) requirers(ctx context.Context) map[module.Version][]string {
 		}
 		p, v, _ := strings.Cut(to, "@")
 		k := module.Version{Path: p, Version: v}
-		if !slices.Contains(by[k], from) {
-			by[k] = append(by[k], from)
+		if !slices.Contains(g.by[k], from) {
+			g.by[k] = append(g.by[k], from)
+		}
+		if p != "go" && p != "toolchain" && (selected[p] == "" || semver.Compare(v, selected[p]) > 0) {
+			selected[p] = v
 		}
 	}
-	return by
+	delete(selected, s.before.Module.Mod.Path)
+	for _, p := range sortedKeys(selected) {
+		g.build = append(g.build, module.Version{Path: p, Version: selected[p]})
+	}
+	s.graph = g
+	return g, nil
+}
+
+// requirers returns who requires each module version in the plan's graph; nil
+// if there is no telling.
+func (s *solver) requirers(ctx context.Context) map[module.Version][]string {
+	g, err := s.moduleGraph(ctx)
+	if err != nil {
+		return nil
+	}
+	return g.by
 }

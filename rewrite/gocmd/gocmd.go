@@ -147,11 +147,17 @@ func (r *Runner) environ(ctx context.Context) ([]string, error) {
 	if err := r.init(ctx); err != nil {
 		return nil, err
 	}
-	env := append(os.Environ(), "GOFLAGS="+r.flags, "GO111MODULE=on")
+	return r.variables("GOFLAGS=" + r.flags), nil
+}
+
+// variables returns the environment with the runner's variables and further ones,
+// which Env wins over.
+func (r *Runner) variables(more ...string) []string {
+	env := append(append(os.Environ(), "GO111MODULE=on"), more...)
 	if r.Offline {
 		env = append(env, "GOPROXY=off")
 	}
-	return append(env, r.Env...), nil
+	return append(env, r.Env...)
 }
 
 // With returns a runner with further environment variables.
@@ -193,6 +199,10 @@ func (r *Runner) start(ctx context.Context, dir string, stdout *bytes.Buffer, ar
 	if err != nil {
 		return "", err
 	}
+	return r.startWith(ctx, env, dir, stdout, args)
+}
+
+func (r *Runner) startWith(ctx context.Context, env []string, dir string, stdout *bytes.Buffer, args []string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(env, "PWD="+dir)
@@ -200,7 +210,7 @@ func (r *Runner) start(ctx context.Context, dir string, stdout *bytes.Buffer, ar
 	cmd.Stdout, cmd.Stderr = stdout, &stderr
 	cmd.WaitDelay = 5 * time.Second
 	begin := time.Now()
-	err = cmd.Run()
+	err := cmd.Run()
 	if r.Trace != nil {
 		r.Trace(dir, args, time.Since(begin))
 	}
@@ -229,11 +239,21 @@ func (r *Runner) toolchain(ctx context.Context, dir string) (toolchain, error) {
 			return t, nil
 		}
 	}
-	out, err := r.Run(ctx, dir, "env", "GOROOT", "GOVERSION", "GOWORK")
-	if err != nil {
-		return toolchain{}, err
+	// No flag has a say in it, so it need not wait until they are known.
+	var wg sync.WaitGroup
+	var flags error
+	wg.Go(func() { flags = r.init(ctx) })
+	var stdout bytes.Buffer
+	args := []string{"env", "GOROOT", "GOVERSION", "GOWORK"}
+	stderr, err := r.startWith(ctx, r.variables(), dir, &stdout, args)
+	wg.Wait()
+	if flags != nil {
+		return toolchain{}, flags
 	}
-	lines := append(strings.Split(string(out), "\n"), "", "", "")
+	if err != nil {
+		return toolchain{}, &Error{Dir: dir, Args: args, Stderr: stderr, Err: err}
+	}
+	lines := append(strings.Split(stdout.String(), "\n"), "", "", "")
 	t := toolchain{strings.TrimSpace(lines[0]), strings.TrimSpace(lines[1]), strings.TrimSpace(lines[2])}
 	if r.inUse == nil {
 		r.inUse = map[string]toolchain{}

@@ -34,10 +34,43 @@ type GRPCShape struct {
 	Sig   string
 }
 
+// grpcTable holds the rows of the table by package, which are decoded when the
+// package is asked for.
 var grpcTable = sync.OnceValue(func() (t struct {
 	versions []string
-	symbols  []GRPCSymbol
+	pkgs     []string // sorted
+	symbols  map[string]func() []GRPCSymbol
 }) {
+	t.symbols = map[string]func() []GRPCSymbol{}
+	rest := unzip("grpc.tsv.gz")
+	for rest != "" {
+		first, _, _ := strings.Cut(rest, "\n")
+		key, more, _ := strings.Cut(first, "\t")
+		switch {
+		case first[0] == '#':
+			rest = rest[len(first)+1:]
+			continue
+		case key == "versions":
+			t.versions = strings.Fields(more)
+			rest = rest[len(first)+1:]
+			continue
+		}
+		end := 0
+		for strings.HasPrefix(rest[end:], key+"\t") {
+			end += strings.IndexByte(rest[end:], '\n') + 1
+		}
+		pkg, rows, versions := GRPCModule, rest[:end], t.versions
+		if key != "" {
+			pkg += "/" + key
+		}
+		t.pkgs = append(t.pkgs, pkg)
+		t.symbols[pkg] = sync.OnceValue(func() []GRPCSymbol { return parseGRPC(pkg, rows, versions) })
+		rest = rest[end:]
+	}
+	return t
+})
+
+func parseGRPC(pkg, rows string, versions []string) []GRPCSymbol {
 	at := func(s string) string {
 		if s == "" {
 			return ""
@@ -46,33 +79,31 @@ var grpcTable = sync.OnceValue(func() (t struct {
 		if err != nil {
 			panic("atlas: gRPC version " + strconv.Quote(s)) // the tables are generated
 		}
-		return t.versions[i]
+		return versions[i]
 	}
-	for l := range strings.Lines(unzip("grpc.tsv.gz")) {
-		if l[0] == '#' {
-			continue
-		}
+	var symbols []GRPCSymbol
+	for l := range strings.Lines(rows) {
 		f := strings.Split(strings.TrimSuffix(l, "\n"), "\t")
-		if f[0] == "versions" {
-			t.versions = strings.Fields(f[1])
-			continue
-		}
-		s := GRPCSymbol{Package: GRPCModule, Name: f[1], Added: at(f[2]), Deprecated: at(f[3]), Removed: at(f[4]), Replacement: f[5], Kind: "package"}
-		if f[0] != "" {
-			s.Package += "/" + f[0]
-		}
+		s := GRPCSymbol{Package: pkg, Name: f[1], Added: at(f[2]), Deprecated: at(f[3]), Removed: at(f[4]), Replacement: f[5], Kind: "package"}
 		for i := 6; i+1 < len(f); i += 2 {
 			s.Shapes = append(s.Shapes, GRPCShape{Since: at(f[i]), Sig: f[i+1]})
 			s.Kind = Symbol{Sig: f[i+1]}.Kind()
 		}
-		t.symbols = append(t.symbols, s)
+		symbols = append(symbols, s)
 	}
-	return t
-})
+	return symbols
+}
 
 // GRPC returns the history of every exported symbol of gRPC's public packages,
-// sorted by package and name. The slice is shared: callers do not change it.
-func GRPC() []GRPCSymbol { return grpcTable().symbols }
+// sorted by package and name.
+func GRPC() []GRPCSymbol {
+	t := grpcTable()
+	var all []GRPCSymbol
+	for _, p := range t.pkgs {
+		all = append(all, t.symbols[p]()...)
+	}
+	return all
+}
 
 // GRPCVersions returns the versions of gRPC that the history was read from.
 func GRPCVersions() []string { return slices.Clone(grpcTable().versions) }
@@ -80,12 +111,13 @@ func GRPCVersions() []string { return slices.Clone(grpcTable().versions) }
 // GRPCOf returns the history of one symbol, or of a package for an empty name; nil
 // when no version had it.
 func GRPCOf(importPath, name string) *GRPCSymbol {
-	ss := GRPC()
-	p := cutVendor(importPath)
-	i := sort.Search(len(ss), func(i int) bool {
-		return ss[i].Package > p || ss[i].Package == p && ss[i].Name >= name
-	})
-	if i < len(ss) && ss[i].Package == p && ss[i].Name == name {
+	decode := grpcTable().symbols[cutVendor(importPath)]
+	if decode == nil {
+		return nil
+	}
+	ss := decode()
+	i := sort.Search(len(ss), func(i int) bool { return ss[i].Name >= name })
+	if i < len(ss) && ss[i].Name == name {
 		return &ss[i]
 	}
 	return nil
