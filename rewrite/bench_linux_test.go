@@ -3,10 +3,12 @@ package rewrite_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,10 +46,20 @@ func BenchmarkNothingToDo(b *testing.B) {
 	}
 }
 
+var repository = flag.String("repository", "", "compare on a copy of this folder, a module that go vet passes, instead of the sample service")
+
 // benchRepositories runs a benchmark over what is planned and vetted: the
 // sample service alone, and with sixty packages around it that have nothing to
-// do with etcd, as a repository of ordinary size has.
+// do with etcd, as a repository of ordinary size has; or what -repository names.
 func benchRepositories(b *testing.B, run func(b *testing.B, dir string)) {
+	if *repository != "" {
+		dir := b.TempDir()
+		if err := os.CopyFS(dir, os.DirFS(*repository)); err != nil {
+			b.Fatal(err)
+		}
+		run(b, dir)
+		return
+	}
 	for _, more := range []int{0, 60} {
 		b.Run(fmt.Sprintf("beside-%d", more), func(b *testing.B) {
 			dir := b.TempDir()
@@ -99,15 +111,22 @@ func BenchmarkGoVet(b *testing.B) {
 		vet := func(cache string) *exec.Cmd {
 			cmd := exec.Command("go", "vet", "./...")
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod")
+			cmd.Env = os.Environ()
+			if *repository == "" {
+				cmd.Env = append(cmd.Env, "GOFLAGS=-mod=mod")
+			}
 			if cache != "" {
 				cmd.Env = append(cmd.Env, "GOCACHE="+cache)
 			}
 			return cmd
 		}
-		edit := exec.Command("go", "mod", "edit", "-require=google.golang.org/grpc@v1.26.0")
-		edit.Dir = dir
-		for _, cmd := range []*exec.Cmd{edit, vet("")} {
+		prepare := []*exec.Cmd{vet("")}
+		if *repository == "" {
+			edit := exec.Command("go", "mod", "edit", "-require=google.golang.org/grpc@v1.26.0")
+			edit.Dir = dir
+			prepare = slices.Insert(prepare, 0, edit)
+		}
+		for _, cmd := range prepare {
 			if out, err := cmd.CombinedOutput(); err != nil {
 				b.Fatalf("%v: %v\n%s", cmd, err, out)
 			}
