@@ -74,16 +74,17 @@ var ErrTarget = errors.New("must be auto, 3.5, 3.6, 3.7, a release such as v3.6.
 // targets reads Options.Target: the lines to try, best first, and the exact
 // release or the checkout of etcd, if one was named.
 func targets(s string) (lines []atlas.Line, release, checkout string, err error) {
+	number := strings.TrimPrefix(s, "v")
 	switch {
 	case s == "" || s == "auto":
 		lines = atlas.Lines()
 		slices.Reverse(lines)
 		return lines, "", "", nil
-	case slices.Contains(atlas.Lines(), atlas.Line(s)):
-		return []atlas.Line{atlas.Line(s)}, "", "", nil
+	case slices.Contains(atlas.Lines(), atlas.Line(number)):
+		return []atlas.Line{atlas.Line(number)}, "", "", nil
 	}
-	if l, ok := atlas.LineOf(s); ok && semver.Canonical(s) == s {
-		return []atlas.Line{l}, s, "", nil
+	if l, ok := atlas.LineOf(s); ok && semver.Canonical("v"+number) == "v"+number {
+		return []atlas.Line{l}, "v" + number, "", nil
 	}
 	if st, err := os.Stat(s); err == nil && st.IsDir() {
 		l, err := deps.CheckoutLine(s)
