@@ -184,6 +184,9 @@ func SurveyText(w io.Writer, rows []*Row) error {
 			fmt.Fprintf(b, ", %s %s", p, m.Versions[p])
 		}
 		b.WriteString("\n")
+		if m.Error != "" {
+			fmt.Fprintf(b, "    the go command refuses it: %s\n", m.Error)
+		}
 		if len(r.Old) > 0 {
 			fmt.Fprintf(b, "    old packages: %s\n", strings.Join(r.Old, ", "))
 		}

@@ -38,6 +38,7 @@ type SurveyModule struct {
 	Old      map[string]int    `json:"old,omitempty"`      // files per old etcd package
 	Exposes  []string          `json:"exposes,omitempty"`  // exported declarations with etcd types: "dir.Name"
 	Library  bool              `json:"library,omitempty"`  // has packages that another module can import
+	Error    string            `json:"error,omitempty"`    // why the go command refuses its go.mod
 }
 
 // trim takes out the long lists, for a row that would not fit.
@@ -70,6 +71,10 @@ func survey(ctx context.Context, dir string) (*Survey, error) {
 		data, err := os.ReadFile(filepath.Join(m.Dir, "go.mod"))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
+		}
+		anyVersion := func(_, version string) (string, error) { return version, nil }
+		if _, err := modfile.Parse(path.Join(m.Rel, "go.mod"), data, anyVersion); err != nil {
+			sm.Error, _, _ = strings.Cut(err.Error(), "\n")
 		}
 		if f, err := modfile.ParseLax("go.mod", data, nil); err == nil {
 			for _, r := range f.Require {

@@ -65,7 +65,11 @@ func main() { _, _ = open.Dial(); hidden.Get("x"); _ = rpctypes.ErrCompacted }
 
 func TestSurveyFindsVersionsTypesInAPIsAndTheOrder(t *testing.T) {
 	dir, state := organisation(t), t.TempDir()
+	repository(t, filepath.Join(dir, "torn"), "go.mod", "module example.com/torn\n\n<<<<<<< HEAD\nrequire example.com/open v0.1.0\n", "torn.go", "package torn\n")
 	rows := runHere(t, state, dir, func(o *RunOptions) { o.Job.Survey = true })
+	if m := rows["torn"].Survey.Modules[0]; m.Error != "go.mod:3: unknown directive: <<<<<<<" || !reflect.DeepEqual(m.Requires, []string{"example.com/open"}) {
+		t.Errorf("torn: %+v", m)
+	}
 	var list []*Row
 	for _, name := range []string{"alone", "hidden", "open", "service", "tool"} {
 		if rows[name] == nil || rows[name].Status != Surveyed {
