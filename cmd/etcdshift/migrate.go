@@ -50,10 +50,13 @@ func migrateCommand() *cobra.Command {
 					return err
 				}
 				applyErr := p.Apply(allowUnproved)
-				if err := f.print(c, p, applyErr == nil); err != nil {
+				err = f.print(c, p, applyErr == nil)
+				switch {
+				case err != nil && applyErr == nil && len(p.Writes) > 0:
+					return fmt.Errorf("%s is migrated, but the report of it is lost: %w; see 'git diff', or take it back with '%s'", p.Root, err, report.Undo(p.Root))
+				case err != nil:
 					return err
-				}
-				if applyErr != nil {
+				case applyErr != nil:
 					return applyErr
 				}
 				left += p.Left()

@@ -117,7 +117,7 @@ func Text(w io.Writer, r *Run, applied bool) error {
 	switch {
 	case len(r.Files) == 0:
 	case applied:
-		fmt.Fprintf(&b, "; written (%s takes it back)", undo(r.Root))
+		fmt.Fprintf(&b, "; written (%s takes it back)", Undo(r.Root))
 	default:
 		b.WriteString("; nothing written")
 	}
@@ -126,9 +126,9 @@ func Text(w io.Writer, r *Run, applied bool) error {
 	return err
 }
 
-// undo is the command that takes back what was written, for the folder that
+// Undo is the command that takes back what was written, for the folder that
 // the run was started in.
-func undo(root string) string {
+func Undo(root string) string {
 	wd, err := os.Getwd()
 	if err == nil {
 		wd, err = filepath.EvalSymlinks(wd)
