@@ -23,6 +23,14 @@ var renamed = map[string]string{
 	coreosSystemd: coreosSystemd + "/v22",
 }
 
+// forked says whether a replace gives a renamed module the files of a folder or
+// of another project, and not its own by one of the paths that it went by.
+func forked(r *modfile.Replace) bool {
+	p := r.Old.Path
+	own := r.New.Path == p || r.New.Path == renamed[p] || p == coreosBolt && r.New.Path == "github.com/etcd-io/bbolt"
+	return renamed[p] != "" && (isLocal(r) || !own)
+}
+
 // fork is a replace that gives a renamed module the files of somebody's own
 // copy. Such a copy was wanted for what it changed, so it follows to the new
 // path where that can be shown to work: the new path is in the build, the go

@@ -52,7 +52,7 @@ func (s *solver) judgeReplaces() {
 			} else {
 				s.drop[key] = fmt.Sprintf("all etcd modules are at the release %s", s.release.Version)
 			}
-		case renamed[p] != "" && (isLocal(r) || r.New.Path != p && r.New.Path != renamed[p]):
+		case forked(r):
 			s.forks = append(s.forks, &fork{Replace: r})
 		case renamed[p] != "" || p == bbolt && r.New.Path == coreosBolt:
 			s.drop[key] = "it made the old etcd resolve"
