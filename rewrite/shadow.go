@@ -16,6 +16,7 @@ import (
 	"github.com/etcdshift/etcdshift/rewrite/legacy"
 	"github.com/etcdshift/etcdshift/rewrite/load"
 	"github.com/etcdshift/etcdshift/rewrite/report"
+	"github.com/etcdshift/etcdshift/rules"
 )
 
 // makeLegacy plans a repository from before modules. It makes a go.mod for
@@ -68,6 +69,10 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 		return nil, err
 	}
 	p.Root = tree.Root
+	if p.Status == report.Left && len(p.Writes) == 0 {
+		p.leaveLegacy()
+		return p, nil
+	}
 	p.note(res.Path+" is the module path", "go.mod", "told by "+res.PathFrom+"; --module sets another")
 	if res.Submodules {
 		p.Findings = append(p.Findings, edit.Finding{
@@ -140,6 +145,21 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 	return p, nil
 }
 
+// leaveLegacy takes out of a plan that leaves the repository as it is what it
+// says of the go.mod that is not made.
+func (p *Plan) leaveLegacy() {
+	first := slices.IndexFunc(p.Findings, func(f edit.Finding) bool { return f.File != "go.mod" })
+	for i, f := range p.Findings {
+		if f.File == "go.mod" && f.Rule == rules.ClientV2.ID && first >= 0 {
+			p.Findings[i].File = p.Findings[first].File
+		}
+	}
+	p.Findings = edit.SortFindings(slices.DeleteFunc(p.Findings, func(f edit.Finding) bool { return f.File == "go.mod" }))
+	for i := range p.Modules {
+		p.Modules[i].Changes = nil
+	}
+}
+
 // note adds a finding that asks nothing of anybody.
 func (p *Plan) note(message, file, advice string) {
 	p.Findings = append(p.Findings, edit.Finding{Rule: "legacy-layout", Severity: edit.Note, File: file, Line: 1, Col: 1, Message: message, Advice: advice})
@@ -196,7 +216,8 @@ func copySources(from, to string, godeps bool) error {
 		}
 		target := filepath.Join(to, rel)
 		if d.IsDir() {
-			if name := d.Name(); p != from && (name == ".git" || name == "vendor" || name == "Godeps" && !godeps || name == "node_modules") {
+			// A folder for temporary files can lie in the tree.
+			if name := d.Name(); p != from && (p == filepath.Dir(to) || name == ".git" || name == "vendor" || name == "Godeps" && !godeps || name == "node_modules") {
 				return fs.SkipDir
 			}
 			return os.MkdirAll(target, 0o777)
