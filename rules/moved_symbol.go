@@ -315,7 +315,42 @@ func (p *Pass) compatible(h Hit, now string) bool {
 		return true
 	}
 	same := func(a, b string) bool { return p.renamedTo(h.Pkg, a) == b }
+	if call := h.Call(); call != nil && isFunc && stillFunc {
+		p.given(h.Pkg, call, &o, n)
+	}
 	return isFunc && stillFunc && callable(o, n, same) && sameResults(o, n, same)
+}
+
+// given puts the types of parameters of now into old where the argument of a call
+// is of the type: code that passes a *EtcdServer for an interface goes on to
+// compile with a function that takes the *EtcdServer itself.
+func (p *Pass) given(pkg string, call *ast.CallExpr, old *signature, now signature) {
+	nameless := false
+	name := func(q *types.Package) string {
+		rel, _, etcd := atlas.Canonical(q.Path())
+		switch first, _, _ := strings.Cut(q.Path(), "/"); {
+		case etcd && rel == pkg:
+			return ""
+		case etcd:
+			return p.renamedPackage(q.Name())
+		case strings.Contains(first, "."):
+			nameless = true // another module's, of whatever version
+		}
+		return q.Name()
+	}
+	for i, a := range call.Args {
+		if i >= len(old.params) || i >= len(now.params) || strings.HasPrefix(old.params[i].typ, "...") {
+			return
+		}
+		t := p.TypeOf(a)
+		if t == nil {
+			continue
+		}
+		nameless = false
+		if text := anyName(types.TypeString(t, name)); !nameless && text == now.params[i].typ {
+			old.params[i].typ = text
+		}
+	}
 }
 
 // renamedTo returns a type of a signature as signatures of the target have it:
