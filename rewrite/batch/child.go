@@ -322,16 +322,23 @@ func (w *Worker) watch(ctx context.Context, group int, dir string, limits Limits
 	}
 	timeout := time.NewTimer(limits.Time)
 	defer timeout.Stop()
-	memory := time.NewTicker(250 * time.Millisecond)
+	// Looking must not be the work.
+	look := func(over func() bool, t *time.Timer, wait time.Duration) bool {
+		begin := time.Now()
+		defer func() { t.Reset(max(wait, 30*time.Since(begin))) }()
+		return over()
+	}
+	const memoryWait, diskWait = 250 * time.Millisecond, 2 * time.Second
+	memory, disk := time.NewTimer(memoryWait), time.NewTimer(diskWait/4)
 	defer memory.Stop()
-	wait := 2 * time.Second
-	disk := time.NewTimer(wait / 4)
 	defer disk.Stop()
+	overMemory := func() bool { return limits.Memory > 0 && groupMemory(group) > limits.Memory }
+	overDisk := func() bool { return limits.Disk > 0 && diskUsage(dir) > limits.Disk }
 	for {
 		select {
 		case <-done:
 			// The last look: a child can fill the disk and be done in time.
-			if n := diskUsage(dir); limits.Disk > 0 && n > limits.Disk {
+			if overDisk() {
 				return diskReason(limits)
 			}
 			return ""
@@ -340,15 +347,13 @@ func (w *Worker) watch(ctx context.Context, group int, dir string, limits Limits
 		case <-timeout.C:
 			return kill(fmt.Sprintf("it took longer than the %v of --max-time", limits.Time))
 		case <-memory.C:
-			if n := groupMemory(group); limits.Memory > 0 && n > limits.Memory {
+			if look(overMemory, memory, memoryWait) {
 				return kill(fmt.Sprintf("its processes held more than the %s of --max-memory", size(limits.Memory)))
 			}
 		case <-disk.C:
-			begin := time.Now()
-			if n := diskUsage(dir); limits.Disk > 0 && n > limits.Disk {
+			if look(overDisk, disk, diskWait) {
 				return kill(diskReason(limits))
 			}
-			disk.Reset(max(wait, 20*time.Since(begin))) // looking must not be the work
 		}
 	}
 }
