@@ -128,14 +128,12 @@ func words(err error) string {
 	}
 	var b strings.Builder
 	for line := range strings.Lines(x.Stderr) {
-		if !progressRE.MatchString(line) {
+		if !gocmd.IsProgress(line) {
 			b.WriteString(line)
 		}
 	}
 	return b.String()
 }
-
-var progressRE = regexp.MustCompile(`^go: (downloading|finding|found|extracting) `)
 
 var (
 	ambiguousRE = regexp.MustCompile(`ambiguous import: found package (google\.golang\.org/genproto\S*) in multiple modules`)

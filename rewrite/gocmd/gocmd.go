@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +60,12 @@ func (e *Error) Error() string {
 	}
 	return fmt.Sprintf("go %s: %s", strings.Join(e.Args, " "), msg)
 }
+
+// IsProgress says whether a line that the go command printed tells what it does,
+// and not what is wrong.
+func IsProgress(line string) bool { return progressRE.MatchString(line) }
+
+var progressRE = regexp.MustCompile(`^go: (downloading|finding|found|extracting) `)
 
 func (e *Error) Unwrap() error { return e.Err }
 

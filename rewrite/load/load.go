@@ -199,10 +199,10 @@ func reason(err error) string {
 	}
 	var words []string
 	for line := range strings.Lines(text) {
-		line = strings.TrimPrefix(line, "go: ")
-		if strings.HasPrefix(line, "downloading ") || strings.HasPrefix(line, "finding ") {
+		if gocmd.IsProgress(line) {
 			continue
 		}
+		line = strings.TrimPrefix(line, "go: ")
 		if strings.TrimSpace(line) == "" && len(words) > 0 {
 			break
 		}

@@ -312,7 +312,7 @@ func parse(out, tool string) []Problem {
 			cont = false
 		case cont && (line[0] == '\t' || line[0] == ' '):
 			ps[len(ps)-1].Message += "\n" + strings.TrimSpace(line)
-		case strings.HasSuffix(line, "too many errors"), strings.HasPrefix(line, "note: module requires Go"):
+		case strings.HasSuffix(line, "too many errors"), strings.HasPrefix(line, "note: module requires Go"), gocmd.IsProgress(line):
 		case tool == "test" && failed.MatchString(line):
 			ps = append(ps, Problem{Tool: tool, Message: line})
 		case tool != "test":

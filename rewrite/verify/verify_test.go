@@ -14,7 +14,7 @@ import (
 )
 
 func TestOutputOfTheGoCommandIsRead(t *testing.T) {
-	out := "# example.com/a\n./a.go:3:23: cannot use \"x\" as int value\n\thave string\n\twant int\na/b.go:4: undefined: y\n" +
+	out := "go: downloading example.com/d v1.0.0\n# example.com/a\n./a.go:3:23: cannot use \"x\" as int value\n\thave string\n\twant int\na/b.go:4: undefined: y\n" +
 		"# [example.com/b]\nvet: b/b_test.go:5:40: undefined: z\n# example.com/c [example.com/c.test]\nc/c.go:1:1: too many errors\nno required module provides package d\n"
 	got := parse(out, "build")
 	want := []Problem{

@@ -332,7 +332,7 @@ func (e *examination) failed(u *unit, asUser string, err error) {
 	ds, rerr := Explain(strings.NewReader(text))
 	if rerr != nil || len(ds) == 0 {
 		lines := strings.Split(strings.TrimSpace(text), "\n")
-		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "go: downloading ") })
+		lines = slices.DeleteFunc(lines, gocmd.IsProgress)
 		if len(lines) > 20 {
 			lines = append(lines[:20:20], "...")
 		}
