@@ -355,7 +355,7 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 		req := deps.Request{
 			Go: pl.opt.Go, Dir: m.Dir, Scratch: d, OverlayFile: overlay,
 			Imports: etcdImports(m, rewritten), Line: line, Version: release, Why: p.Reason, Local: pl.checkout, KeepGo: pl.opt.KeepGo,
-			Compile: pl.opt.Verify != verify.None,
+			Compile: pl.opt.Verify != verify.None, Progress: pl.opt.Progress,
 		}
 		res, err := deps.Solve(ctx, req)
 		var unsolved *deps.Unsolved

@@ -71,6 +71,7 @@ func (s *solver) dependenciesCompile(ctx context.Context) (changed bool, err err
 	if len(args) == n {
 		return false, nil
 	}
+	s.Progress("compiling the dependencies that the plan changes something under")
 	out, failed, err := s.Go.Combined(ctx, s.Dir, args...)
 	if err != nil || !failed {
 		return false, err
@@ -110,6 +111,7 @@ func (s *solver) tryNext(ctx context.Context, t *trial) error {
 			}
 			continue
 		}
+		s.Progress("raising %s to %s, since %s does not compile", t.module, c, t.version)
 		s.trying = t.module
 		s.set[t.module] = requirement{version: c, why: fmt.Sprintf("%s@%s does not compile with etcd %s (%s); this is the first version that does", t.module, t.version, s.release.Version, t.words)}
 		delete(s.drop, requireKey(t.module))

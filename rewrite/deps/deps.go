@@ -45,6 +45,8 @@ type Request struct {
 	// etcd under, and raises those that no longer do. It takes time that a
 	// proof of the plan saves again.
 	Compile bool
+	// Progress is told what takes long, one line at a time; nil for nobody.
+	Progress func(format string, args ...any)
 }
 
 // Change is one line of go.mod that changes, and why.
@@ -217,6 +219,9 @@ func newSolver(ctx context.Context, req Request) (*solver, error) {
 	}
 	if s.Go == nil {
 		s.Go = new(gocmd.Runner)
+	}
+	if s.Progress == nil {
+		s.Progress = func(string, ...any) {}
 	}
 	// A workspace refuses -modfile, and tidy works on one module anyway.
 	s.Go = s.Go.With("GOWORK=off")

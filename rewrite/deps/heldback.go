@@ -98,6 +98,7 @@ func (s *solver) raise(ctx context.Context, links []link, u *Unsolved) (bool, er
 			tried = append(tried, fmt.Sprintf("%s (newer versions looked at: %d)", versioned(l.mod), n))
 			continue
 		}
+		s.Progress("raising %s to %s, which does without %s", l.mod.Path, v, next.pkg)
 		s.raised[l.mod.Path] = append(s.raised[l.mod.Path], v)
 		s.raises = append(s.raises, raised{l.mod.Path, links, u})
 		s.set[l.mod.Path] = requirement{version: v, why: fmt.Sprintf("%s imports %s, which does not go with etcd %s; this is the first version that does not", versioned(l.mod), next.pkg, s.release.Version)}
@@ -198,6 +199,7 @@ func (s *solver) raisesBuild(ctx context.Context) (bool, error) {
 		if len(args) == n {
 			continue
 		}
+		s.Progress("compiling what imports %s", r.module)
 		out, failed, err := s.Go.Combined(ctx, s.Dir, args...)
 		if err != nil {
 			return false, err
