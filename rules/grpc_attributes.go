@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"go/ast"
 	"go/token"
+	"slices"
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -98,12 +100,24 @@ func runGRPCAttributes(p *Pass) {
 }
 
 // nextPair turns the comma between two pairs into a call of its own. Line
-// breaks and comments after it stay.
+// breaks and comments around it stay.
 func (c Change) nextPair(f *File, from, to token.Pos) {
-	between := string(f.Src[f.Offset(from):f.Offset(to)])
-	comma := token.Pos(strings.IndexByte(between, ',') + 1)
-	if strings.TrimSpace(between) == "," && !strings.Contains(between, "\n") {
-		comma = to - from
+	comma := f.comma(from, to)
+	end := comma + 1
+	if rest := string(f.Src[f.Offset(end):f.Offset(to)]); strings.TrimSpace(rest) == "" && !strings.Contains(rest, "\n") {
+		end = to
 	}
-	c.Replace(f, from, from+comma, ").WithValue(")
+	c.Replace(f, comma, end, ").WithValue(")
+}
+
+// comma returns the comma between two elements of a list, those in comments
+// left out.
+func (f *File) comma(from, to token.Pos) token.Pos {
+	for at := from; at < to; at++ {
+		comment := slices.ContainsFunc(f.AST.Comments, func(c *ast.CommentGroup) bool { return c.Pos() <= at && at < c.End() })
+		if f.Src[f.Offset(at)] == ',' && !comment {
+			return at
+		}
+	}
+	return to
 }
