@@ -3,6 +3,7 @@ package rules
 import (
 	"go/ast"
 	"go/token"
+	"go/types"
 )
 
 const grpcPath = "google.golang.org/grpc"
@@ -10,8 +11,8 @@ const grpcPath = "google.golang.org/grpc"
 // grpcConnTimeout replaces grpc.ErrClientConnTimeout, which nothing returns
 // any more, by the error that a dial which runs out of time gives.
 //
-// Matched: comparisons, which become errors.Is, cases of a switch on the error,
-// and every other use: what a fake returns must go on matching.
+// Matched: comparisons of errors, which become errors.Is, cases of a switch on
+// the error, and every other use: what a fake returns must go on matching.
 var grpcConnTimeout = &Rule{
 	ID:    "grpc-conn-timeout",
 	Title: "compare with context.DeadlineExceeded instead of grpc.ErrClientConnTimeout",
@@ -66,7 +67,11 @@ func runGRPCConnTimeout(p *Pass) {
 		deadline := func() string { return c.Qualified(f, "context", "DeadlineExceeded") }
 		switch n := parent(ec).Node().(type) {
 		case *ast.BinaryExpr:
-			if n.Op != token.EQL && n.Op != token.NEQ {
+			other := n.X
+			if ast.Unparen(n.X) == e {
+				other = n.Y
+			}
+			if n.Op != token.EQL && n.Op != token.NEQ || !p.asError(other) {
 				break
 			}
 			is := c.Qualified(f, "errors", "Is") + "("
@@ -94,6 +99,13 @@ func runGRPCConnTimeout(p *Pass) {
 		}
 		c.ReplaceNode(f, e, deadline())
 	}
+}
+
+// asError says whether an expression can be passed as an error, as far as there
+// are types: what recover returns cannot.
+func (p *Pass) asError(e ast.Expr) bool {
+	t := p.TypeOf(e)
+	return t == nil || types.Implements(t, errorType)
 }
 
 func indexOf(list []ast.Expr, e ast.Expr) int {
