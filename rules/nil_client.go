@@ -50,7 +50,7 @@ func lease(c pb.LeaseClient) clientv3.Lease {
 				if call == nil || len(call.Args) < 2 {
 					continue // the form of v3.2.11 and older has no client
 				}
-				if id, ok := call.Args[1].(*ast.Ident); !ok || id.Name != "nil" {
+				if !p.isNilClient(call.Args[1]) {
 					continue
 				}
 				c := p.Change(r.Tier, "clientv3.%s no longer stands a nil client", name)
@@ -58,4 +58,12 @@ func lease(c pb.LeaseClient) clientv3.Lease {
 			}
 		}
 	},
+}
+
+// isNilClient says whether an expression is nil, or (*clientv3.Client)(nil).
+func (p *Pass) isNilClient(e ast.Expr) bool {
+	if call, ok := ast.Unparen(e).(*ast.CallExpr); ok && len(call.Args) == 1 && p.namesPointer("clientv3", "Client", ast.Unparen(call.Fun)) {
+		e = call.Args[0]
+	}
+	return isNil(e)
 }
