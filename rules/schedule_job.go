@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/types"
 
+	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
@@ -55,7 +56,11 @@ func later(s schedule.Scheduler) {
 		}
 		for _, r := range p.Refs("pkg/schedule", "Scheduler.Schedule") {
 			call := r.Call()
-			if call == nil || len(call.Args) != 1 || !isFunction(p, call.Args[0]) {
+			if call == nil {
+				p.Report(r.File, r.Ident, edit.Manual, "Schedule takes jobs with a name in etcd "+string(p.Target.Line), `call it with schedule.NewJob("job", f)`)
+				continue
+			}
+			if len(call.Args) != 1 || !isFunction(p, call.Args[0]) {
 				continue
 			}
 			c := p.Change(r.Tier, "scheduled functions are jobs with a name")
