@@ -392,9 +392,13 @@ func (p *Pass) literal(c inspector.Cursor) *ast.CompositeLit {
 	return literalOf(values[0].Node().(ast.Expr))
 }
 
-// assigns says whether a field of a variable is assigned anywhere.
-func (p *Pass) assigns(id *ast.Ident, field string) bool {
-	for _, u := range p.uses(p.object(id)) {
+// assigns says whether a field of what a variable or another field holds is
+// assigned anywhere.
+func (p *Pass) assigns(e ast.Expr, field string) bool {
+	for _, u := range p.uses(p.object(e)) {
+		if sel, ok := u.Parent().Node().(*ast.SelectorExpr); ok && sel.Sel == u.Node() {
+			u = u.Parent()
+		}
 		if sel, ok := u.Parent().Node().(*ast.SelectorExpr); ok && sel.X == u.Node() && sel.Sel.Name == field {
 			if as, _ := assignment(u.Parent()); as != nil {
 				return true

@@ -2,6 +2,8 @@ package rules
 
 import (
 	"go/ast"
+	"net/url"
+	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
@@ -9,8 +11,8 @@ import (
 // tlsServerName reports clients whose members must now each have a certificate
 // for their own name.
 //
-// Matched: a Config of code from before 3.5 with several endpoints in a literal
-// and a tls.Config that names no server.
+// Matched: a Config of code from before 3.5 with endpoints of several hosts in a
+// literal and a tls.Config that names no server.
 //
 // Not matched: endpoints or TLS settings from elsewhere.
 var tlsServerName = &Rule{
@@ -57,12 +59,11 @@ func connect(cert tls.Certificate) (*clientv3.Client, error) {
 				continue
 			}
 			lit := p.literal(tls[0])
-			if all := p.literal(eps[0]); all == nil || len(all.Elts) < 2 || lit == nil {
+			if all := p.literal(eps[0]); all == nil || p.hosts(all.Elts) < 2 || lit == nil {
 				continue
 			}
 			named := func(field string) bool {
-				sel, ok := tls[0].Node().(*ast.Ident)
-				return Literal{Lit: lit}.Key(field) != nil || ok && p.assigns(sel, field)
+				return Literal{Lit: lit}.Key(field) != nil || p.assigns(tls[0].Node().(ast.Expr), field) || p.assignsTLS(field)
 			}
 			if named("ServerName") || named("InsecureSkipVerify") {
 				continue
@@ -71,4 +72,38 @@ func connect(cert tls.Certificate) (*clientv3.Client, error) {
 				"if the members share a certificate for one name, set ServerName to it")
 		}
 	},
+}
+
+// hosts counts the hosts of endpoints; those without TLS have none, and one that
+// is not known here counts for itself.
+func (p *Pass) hosts(endpoints []ast.Expr) int {
+	n, seen := 0, map[string]bool{}
+	for _, e := range endpoints {
+		s := p.stringOf(e)
+		if s != "" && !strings.Contains(s, "://") {
+			s = "https://" + s
+		}
+		switch u, err := url.Parse(s); {
+		case s == "" || err != nil:
+			n++
+		case u.Scheme == "https" && !seen[u.Hostname()]:
+			seen[u.Hostname()] = true
+			n++
+		}
+	}
+	return n
+}
+
+// assignsTLS says whether a field of the TLS settings of a Config is assigned
+// after they were stored there.
+func (p *Pass) assignsTLS(field string) bool {
+	for _, r := range p.Refs("clientv3", "Config.TLS") {
+		_, c := r.Expr()
+		if sel, ok := c.Parent().Node().(*ast.SelectorExpr); ok && sel.Sel.Name == field {
+			if as, _ := assignment(c.Parent()); as != nil {
+				return true
+			}
+		}
+	}
+	return false
 }
