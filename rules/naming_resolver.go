@@ -653,8 +653,12 @@ func (p *Pass) namingBalancer(r Ref, call *ast.CallExpr, clients clientsOf) bool
 		builder = assign.Lhs[0].(*ast.Ident).Name
 		c.Insert(f, assign.Lhs[0].End(), ", "+name)
 		c.ReplaceNode(f, e, newBuilder)
-		if client := clients.name(p, call.Args[0]); client != "" {
-			c.ReplaceNode(f, call.Args[0], client)
+		arg := call.Args[0]
+		if client := clients.name(p, arg); client != "" {
+			c.ReplaceNode(f, arg, client)
+		} else if inner := clientIn(arg); inner != nil {
+			c.Replace(f, arg.Pos(), inner.Pos(), "")
+			c.Replace(f, inner.End(), arg.End(), "")
 		}
 		c.Insert(f, stmt.End(), f.indented("\n"+handler, indent))
 	} else {
