@@ -2,6 +2,7 @@ package rules
 
 import (
 	"go/ast"
+	"go/types"
 	"maps"
 	"slices"
 	"strings"
@@ -25,12 +26,12 @@ type method struct {
 
 // declaredTypes lists the types of the package that have methods, by name.
 func (p *Pass) declaredTypes() []*declared {
-	types := map[string]*declared{}
+	byName := map[string]*declared{}
 	get := func(name string) *declared {
-		if types[name] == nil {
-			types[name] = &declared{Name: name, Methods: map[string]method{}}
+		if byName[name] == nil {
+			byName[name] = &declared{Name: name, Methods: map[string]method{}}
 		}
-		return types[name]
+		return byName[name]
 	}
 	for _, f := range p.Files {
 		for _, d := range f.AST.Decls {
@@ -51,8 +52,8 @@ func (p *Pass) declaredTypes() []*declared {
 		}
 	}
 	var out []*declared
-	for _, name := range slices.Sorted(maps.Keys(types)) {
-		if t := types[name]; len(t.Methods) > 0 {
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		if t := byName[name]; len(t.Methods) > 0 {
 			out = append(out, t)
 		}
 	}
@@ -148,18 +149,35 @@ func (t *declared) bases(own []*declared) []*declared {
 	return out
 }
 
+// field says whether the struct has a field of a name.
+func (t *declared) field(name string) bool {
+	return t.Struct != nil && slices.ContainsFunc(t.Struct.Fields.List, func(f *ast.Field) bool {
+		return slices.ContainsFunc(f.Names, func(id *ast.Ident) bool { return id.Name == name })
+	})
+}
+
 // unkeyed says whether a literal of the type lists its fields without names,
 // so that a field cannot be added.
 func (p *Pass) unkeyed(t *declared) bool {
 	found := false
 	for c := range p.Inspector().Root().Preorder((*ast.CompositeLit)(nil)) {
 		lit := c.Node().(*ast.CompositeLit)
-		id, ok := lit.Type.(*ast.Ident)
-		if ok && id.Name == t.Name && len(lit.Elts) > 0 && !(Literal{Lit: lit}).Keyed() {
+		if len(lit.Elts) > 0 && !(Literal{Lit: lit}).Keyed() && p.makes(lit, t) {
 			found = true
 		}
 	}
 	return found
+}
+
+// makes says whether a literal is one of a type. Without types that is seen
+// only where it names it.
+func (p *Pass) makes(lit *ast.CompositeLit, t *declared) bool {
+	if typ := p.TypeOf(lit); typ != nil {
+		n, ok := types.Unalias(deref(typ)).(*types.Named)
+		return ok && n.Obj().Pkg() == p.Pkg && n.Obj().Parent() == p.Pkg.Scope() && n.Obj().Name() == t.Name
+	}
+	id, ok := lit.Type.(*ast.Ident)
+	return ok && id.Name == t.Name
 }
 
 // embed adds an embedded field to a struct, as its first.
@@ -197,11 +215,7 @@ func (c Change) addMethods(t *declared, beside string, texts ...string) {
 			last = o.Decl
 		}
 	}
-	recv := m.Decl.Recv.List[0]
-	name := named(recv)
-	if name == "" {
-		name = strings.ToLower(t.Name[:1])
-	}
+	recv, name := m.Decl.Recv.List[0], t.receiverName(beside)
 	nl := m.File.NL()
 	out := ""
 	for _, text := range texts {
@@ -209,5 +223,14 @@ func (c Change) addMethods(t *declared, beside string, texts ...string) {
 		text = strings.ReplaceAll(text, "R.", name+".")
 		out += nl + nl + strings.ReplaceAll(text, "\n", nl)
 	}
-	c.Insert(m.File, last.End(), out)
+	c.Insert(m.File, m.File.after(last), out)
+}
+
+// receiverName returns the name of a method's receiver, or one for those that
+// are written beside it.
+func (t *declared) receiverName(beside string) string {
+	if name := named(t.Methods[beside].Decl.Recv.List[0]); name != "" {
+		return name
+	}
+	return strings.ToLower(t.Name[:1])
 }

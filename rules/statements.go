@@ -311,6 +311,15 @@ func (f *File) endsLine(n ast.Node) bool {
 	return rest == "" || strings.HasPrefix(rest, "//")
 }
 
+// after returns where something can be put after a node: behind the comment
+// that ends its line, if there is one.
+func (f *File) after(n ast.Node) token.Pos {
+	if f.endsLine(n) {
+		return f.lineEnd(n.End())
+	}
+	return n.End()
+}
+
 // removeLines removes a statement that is alone on its lines.
 func (c Change) removeLines(f *File, n ast.Node) {
 	start, end := f.lines(n)
