@@ -21,7 +21,8 @@ import (
 //
 // Matched: types that implement an interface of etcd as the source release
 // has it, and that the package uses as one (in an assignment, a call, a
-// return or a literal) or exports. Methods that the target adds are written
+// return, a literal or a send) or exports, and types that these embed and that
+// implement it. Methods that the target adds are written
 // below the others: a wrapper with one field of the interface passes the call
 // on, anything else returns an error. Where a method has gained options at its
 // end, so do the type's.
@@ -173,6 +174,11 @@ func runInterfaceMethods(p *Pass) {
 					continue
 				}
 				p.complete(t, rel, tn, now, done)
+				for _, e := range p.embedded(t) { // t may have its methods from there
+					if types.Implements(types.NewPointer(e.Type()), iface) {
+						p.complete(e, rel, tn, now, done)
+					}
+				}
 			}
 		}
 	}
@@ -209,15 +215,35 @@ func (p *Pass) usedAs() map[*types.TypeName][]types.Type {
 	return out
 }
 
+// embedded returns the package's own types that a struct embeds, by way of
+// others or not, interfaces left out.
+func (p *Pass) embedded(t *types.TypeName) []*types.TypeName {
+	out := []*types.TypeName{t}
+	for i := 0; i < len(out); i++ {
+		s, ok := out[i].Type().Underlying().(*types.Struct)
+		if !ok {
+			continue
+		}
+		for v := range s.Fields() {
+			n, ok := types.Unalias(deref(v.Type())).(*types.Named)
+			if v.Embedded() && ok && n.Obj().Pkg() == p.Pkg && !types.IsInterface(n) && !slices.Contains(out, n.Obj()) {
+				out = append(out, n.Obj())
+			}
+		}
+	}
+	return out[1:]
+}
+
 // asInterfaces calls a function with each value that is used as one of an
-// interface type: in a call, an assignment, a return or a literal.
+// interface type: in a call, an assignment, a return, a literal or a send, or
+// that one is asserted to be.
 func (p *Pass) asInterfaces(found func(e ast.Expr, to types.Type)) {
 	note := func(e ast.Expr, to types.Type) {
 		if e != nil && to != nil && types.IsInterface(to) {
 			found(e, to)
 		}
 	}
-	for c := range p.Inspector().Root().Preorder((*ast.CallExpr)(nil), (*ast.AssignStmt)(nil), (*ast.ValueSpec)(nil), (*ast.ReturnStmt)(nil), (*ast.CompositeLit)(nil)) {
+	for c := range p.Inspector().Root().Preorder((*ast.CallExpr)(nil), (*ast.AssignStmt)(nil), (*ast.ValueSpec)(nil), (*ast.ReturnStmt)(nil), (*ast.CompositeLit)(nil), (*ast.SendStmt)(nil), (*ast.TypeAssertExpr)(nil)) {
 		switch n := c.Node().(type) {
 		case *ast.CallExpr:
 			t := p.TypeOf(n.Fun)
@@ -269,6 +295,16 @@ func (p *Pass) asInterfaces(found func(e ast.Expr, to types.Type)) {
 					note(r, results[i])
 				}
 			}
+		case *ast.SendStmt:
+			if t := p.TypeOf(n.Chan); t != nil {
+				if ch, ok := t.Underlying().(*types.Chan); ok {
+					note(n.Value, ch.Elem())
+				}
+			}
+		case *ast.TypeAssertExpr:
+			if n.Type != nil { // else the cases of a switch name the types
+				note(n.Type, p.TypeOf(n.X))
+			}
 		case *ast.CompositeLit:
 			t := p.TypeOf(n)
 			if t == nil {
@@ -314,7 +350,7 @@ func orInvalid(t types.Type) types.Type {
 // complete gives a type the methods that an interface has in the target.
 func (p *Pass) complete(t *types.TypeName, rel string, iface *types.TypeName, now []atlas.Method, done map[string]bool) {
 	var stubs []atlas.Method
-	var after *ast.FuncDecl // the last method of the type
+	var after, like *ast.FuncDecl // the last method of the type, and one of the interface
 	methods := map[string]*ast.FuncDecl{}
 	for _, f := range p.Files {
 		for _, d := range f.AST.Decls {
@@ -328,13 +364,16 @@ func (p *Pass) complete(t *types.TypeName, rel string, iface *types.TypeName, no
 		}
 	}
 	for _, m := range now {
+		if like == nil {
+			like = methods[m.Name]
+		}
 		if !ast.IsExported(m.Name) || done[t.Name()+"."+m.Name] {
 			continue
 		}
 		obj, _, _ := types.LookupFieldOrMethod(types.NewPointer(t.Type()), true, p.Pkg, m.Name)
 		fn, isFunc := obj.(*types.Func)
 		switch {
-		case obj == nil && !p.provided(t, m.Name):
+		case obj == nil && !p.provided(t, iface, m.Name):
 			stubs = append(stubs, m)
 			done[t.Name()+"."+m.Name] = true
 		case isFunc && methods[m.Name] != nil && !strings.HasSuffix(rel, "pb"):
@@ -346,6 +385,9 @@ func (p *Pass) complete(t *types.TypeName, rel string, iface *types.TypeName, no
 	if len(stubs) == 0 || after == nil {
 		return
 	}
+	if like == nil {
+		like = after
+	}
 	f := p.FileOf(after.Pos())
 	var names []string
 	for _, m := range stubs {
@@ -355,9 +397,9 @@ func (p *Pass) complete(t *types.TypeName, rel string, iface *types.TypeName, no
 	field := p.delegate(t, iface)
 	text := ""
 	for _, m := range stubs {
-		text += "\n\n" + p.stub(c, f, t, after, m, field)
+		text += "\n\n" + p.stub(c, f, t, like, m, field)
 	}
-	c.Insert(f, after.End(), f.indented(text, ""))
+	c.Insert(f, f.after(after), f.indented(text, ""))
 	if f.Generated() {
 		p.reportGenerated(f, after, t, names)
 	}
@@ -376,9 +418,9 @@ func (p *Pass) receiver(fd *ast.FuncDecl) *types.TypeName {
 	return n.Obj()
 }
 
-// provided says whether a field that a type embeds will have a method in the
-// target.
-func (p *Pass) provided(t *types.TypeName, method string) bool {
+// provided says whether a field that a type embeds will have a method of an
+// interface in the target.
+func (p *Pass) provided(t, iface *types.TypeName, method string) bool {
 	s, ok := t.Type().Underlying().(*types.Struct)
 	if !ok {
 		return false
@@ -399,8 +441,8 @@ func (p *Pass) provided(t *types.TypeName, method string) bool {
 						return true
 					}
 				}
-			} else if p.provided(n.Obj(), method) {
-				return true
+			} else if p.provided(n.Obj(), iface, method) || types.Implements(types.NewPointer(n), iface.Type().Underlying().(*types.Interface)) {
+				return true // the latter is completed
 			}
 			continue
 		}
@@ -455,7 +497,7 @@ func (p *Pass) stub(c Change, f *File, t *types.TypeName, like *ast.FuncDecl, m 
 	if names := like.Recv.List[0].Names; len(names) > 0 && names[0].Name != "_" {
 		recvName = names[0].Name
 	}
-	recv := f.Text(like.Recv.List[0].Type)
+	recv := p.FileOf(like.Pos()).Text(like.Recv.List[0].Type)
 	if field != "" && recvName == "" {
 		recvName = strings.ToLower(t.Name()[:1])
 	}
@@ -634,6 +676,9 @@ func (p *Pass) compareMethod(sig *types.Signature, m atlas.Method) (options *met
 func (p *Pass) addOptions(t *types.TypeName, f *File, decl *ast.FuncDecl, m atlas.Method, opt methodParam, widened *types.Func) {
 	c := p.Change(p.Tier, "%s.%s takes options in etcd %s", t.Name(), m.Name, p.Target.Line)
 	name := addParameter(c, f, decl, decl.Type, localType(c, f, opt.typ, m.Imports))
+	if fn, ok := p.Info.Defs[decl.Name].(*types.Func); ok {
+		p.methodValues(fn, m)
+	}
 	if decl.Body == nil || name == "" {
 		return
 	}
