@@ -114,13 +114,53 @@ func runGRPCResolverTarget(p *Pass) {
 			"drop the call and give the builder to the one connection that needs it: grpc.WithResolvers(b) instead of resolver.Register(b)")
 	}
 	p.clientConnFakes()
+	p.updateStates()
 	p.schemes()
+}
+
+// updateStates reports where UpdateState of a resolver.ClientConn is used as a
+// function, or the connection as an interface, without the error.
+func (p *Pass) updateStates() {
+	const message, advice = "UpdateState of resolver.ClientConn returns an error since gRPC 1.31", "where it is wanted without a result, write one: UpdateState(resolver.State) error"
+	for _, r := range p.Refs(grpcResolver, "ClientConn.UpdateState") {
+		sig := signatureOf(r.Obj)
+		if sig == nil || sig.Results().Len() > 0 {
+			continue
+		}
+		if e, _ := r.Expr(); r.Call() == nil && !typeIsInferred(r) {
+			p.Report(r.File, e, edit.Manual, message, advice)
+		}
+	}
+	if p.Info == nil {
+		return
+	}
+	p.asInterfaces(func(e ast.Expr, to types.Type) {
+		if !isNamed(grpcResolver, "ClientConn")(p.TypeOf(e)) || isNamed(grpcResolver, "ClientConn")(to) {
+			return
+		}
+		obj, _, _ := types.LookupFieldOrMethod(to, false, p.Pkg, "UpdateState")
+		if sig := signatureOf(obj); sig != nil && sig.Results().Len() == 0 && obj.Pkg() == p.Pkg {
+			p.Report(p.FileOf(e.Pos()), e, edit.Manual, message, advice)
+		}
+	})
 }
 
 func (p *Pass) targetLiteral(l Literal) {
 	keys := map[string]string{"Scheme": "Scheme", "Authority": "Host", "Endpoint": "Path"}
 	elts := l.Lit.Elts
-	if len(elts) == 0 || l.Key("URL") != nil {
+	if len(elts) == 0 {
+		return
+	}
+	if l.Key("URL") != nil { // which code for gRPC from 1.41 on may set beside the others
+		var gone []int
+		for i, e := range elts {
+			if keys[e.(*ast.KeyValueExpr).Key.(*ast.Ident).Name] != "" {
+				gone = append(gone, i)
+			}
+		}
+		if len(gone) > 0 {
+			p.Change(l.Tier, "a resolver.Target is its URL alone since gRPC 1.57").remove(l.File, elts, gone...)
+		}
 		return
 	}
 	c := p.Change(l.Tier, "a resolver.Target is a URL since gRPC 1.57")
@@ -165,9 +205,9 @@ func (p *Pass) endpoint(r Ref) {
 		return
 	}
 	_, at := r.Expr()
-	if as, ok := at.Parent().Node().(*ast.AssignStmt); ok {
+	if as, ok := parent(at).Node().(*ast.AssignStmt); ok {
 		for i, l := range as.Lhs {
-			if l != sel {
+			if ast.Unparen(l) != sel {
 				continue
 			}
 			if len(as.Rhs) != len(as.Lhs) || as.Tok != token.ASSIGN {
@@ -185,8 +225,22 @@ func (p *Pass) endpoint(r Ref) {
 		p.Report(r.File, u, edit.Manual, "Target.Endpoint is a method since gRPC 1.53; it has no address", "copy it into a variable first: endpoint := "+r.File.Text(sel.X)+".Endpoint()")
 		return
 	}
+	if s := p.selected(sel); s != nil && len(s.Index()) == 1 && !IsType(s.Recv(), grpcResolver, "Target") {
+		p.Report(r.File, sel, edit.Manual, "Target.Endpoint is a method since gRPC 1.53, which a type that is made from Target does not have",
+			"convert it: resolver.Target("+r.File.Text(sel.X)+").Endpoint()")
+		return
+	}
 	c := p.Change(r.Tier, "Target.Endpoint is a method since gRPC 1.53")
 	c.Insert(r.File, r.Ident.End(), "()")
+}
+
+// selected tells what a selector expression selects, nil where there are no
+// types.
+func (p *Pass) selected(sel *ast.SelectorExpr) *types.Selection {
+	if p.Info == nil {
+		return nil
+	}
+	return p.Info.Selections[sel]
 }
 
 func (p *Pass) addressTypes() {
@@ -223,7 +277,8 @@ func (p *Pass) clientConnFakes() {
 	}
 	for _, t := range p.declaredTypes() {
 		m, ok := t.Methods["UpdateState"]
-		if !ok || !t.has("ParseServiceConfig") && !t.has("NewServiceConfig") && !t.has("NewAddress") || len(params(m.Decl.Type.Results)) > 0 || m.Decl.Body == nil {
+		fake := t.has("ParseServiceConfig") || t.has("NewServiceConfig") || t.has("NewAddress") || t.embeds(p, grpcResolver, "ClientConn")
+		if !ok || !fake || len(params(m.Decl.Type.Results)) > 0 || m.Decl.Body == nil {
 			continue
 		}
 		in := params(m.Decl.Type.Params)
