@@ -15,7 +15,8 @@ import (
 // dropped, which is what the client asks for itself.
 //
 // Not matched: another balancer in etcd dial options. The client's own service
-// config decides there; the spot is reported.
+// config decides there; the spot is reported. So is an option beside one that
+// gives a default service config.
 var grpcBalancerName = &Rule{
 	ID:    "grpc-balancer-name",
 	Title: "name the balancer in a default service config instead of grpc.WithBalancerName",
@@ -87,6 +88,11 @@ func runGRPCBalancerName(p *Pass) {
 				p.Report(f, call, edit.Review, "the etcd client always uses round_robin; this balancer no longer takes effect",
 					"drop the option; to prefer one member, give the client only its endpoint")
 			}
+		}
+		if p.besideServiceConfig(cc) {
+			p.Report(f, r.Ident, edit.Manual, "gRPC removed WithBalancerName in v1.46, and of two default service configs only the last one counts",
+				"drop it and name the balancer in the config that is there: \"loadBalancingPolicy\":\"NAME\"")
+			continue
 		}
 		c := p.Change(r.Tier, "gRPC removed WithBalancerName; a default service config names the balancer")
 		c.ReplaceNode(f, r.Ident, "WithDefaultServiceConfig")

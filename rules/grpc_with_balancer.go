@@ -4,7 +4,10 @@ import (
 	"go/ast"
 	"go/constant"
 	"go/token"
+	"slices"
 	"strconv"
+
+	"golang.org/x/tools/go/ast/inspector"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
@@ -104,16 +107,21 @@ func (p *Pass) constString(e ast.Expr) (string, bool) {
 func (p *Pass) oldBalancers() {
 	done := map[*ast.CallExpr]bool{}
 	for _, r := range p.Refs(grpcPath, "WithBalancer") {
-		if r.File.usesNaming() {
-			continue // rule naming rewrites the resolver with it
-		}
 		call := r.Call()
+		if call != nil && len(call.Args) == 1 && p.overNaming(r.File, call.Args[0]) {
+			continue // rule naming-resolver rewrites the resolver with it
+		}
 		var inner *ast.CallExpr
 		if call != nil && len(call.Args) == 1 {
 			inner, _ = ast.Unparen(call.Args[0]).(*ast.CallExpr)
 		}
 		if inner != nil && len(inner.Args) == 1 && isNil(inner.Args[0]) && p.isCallTo(grpcPath, "RoundRobin", inner) {
 			done[inner] = true
+			if _, ec := r.Expr(); p.besideServiceConfig(parent(ec)) {
+				p.Report(r.File, r.Ident, edit.Manual, "grpc.WithBalancer is gone since gRPC 1.30, and of two default service configs only the last one counts",
+					`drop it and name the balancer in the config that is there: "loadBalancingConfig":[{"round_robin":{}}]`)
+				continue
+			}
 			c := p.Change(r.Tier, "the service config names the balancer; grpc.WithBalancer is gone since gRPC 1.30")
 			c.ReplaceNode(r.File, r.Ident, "WithDefaultServiceConfig")
 			c.ReplaceNode(r.File, inner, serviceConfig("round_robin"))
@@ -126,12 +134,42 @@ func (p *Pass) oldBalancers() {
 			"write what the naming.Resolver did as a resolver.Builder b, and dial with grpc.WithResolvers(b), grpc.WithDefaultServiceConfig(`{\"loadBalancingConfig\":[{\"round_robin\":{}}]}`) and the target b.Scheme() + \":///\" + name; for DNS, the target \"dns:///\" + host is enough")
 	}
 	for _, r := range p.Refs(grpcPath, "RoundRobin") {
-		if call := r.Call(); call != nil && done[call] || r.File.usesNaming() {
+		if call := r.Call(); call != nil && (done[call] || p.overNaming(r.File, call)) {
 			continue
 		}
 		p.Report(r.File, r.Ident, edit.Manual, "grpc.RoundRobin is gone since gRPC 1.30",
 			"drop it; the balancer is chosen with grpc.WithDefaultServiceConfig(`{\"loadBalancingConfig\":[{\"round_robin\":{}}]}`), the addresses come from a resolver.Builder given to grpc.WithResolvers")
 	}
+}
+
+// besideServiceConfig says whether a dial option stands in a list with one that
+// gives a default service config.
+func (p *Pass) besideServiceConfig(option inspector.Cursor) bool {
+	var list []ast.Expr
+	switch n := parent(option).Node().(type) {
+	case *ast.CompositeLit:
+		list = n.Elts
+	case *ast.CallExpr:
+		list = n.Args
+	}
+	return slices.ContainsFunc(list, func(e ast.Expr) bool {
+		call, ok := ast.Unparen(e).(*ast.CallExpr)
+		return ok && p.isCallTo(grpcPath, "WithDefaultServiceConfig", call)
+	})
+}
+
+// overNaming says whether a balancer is one of grpc.RoundRobin over a resolver
+// of etcd's naming, whose rule rewrites or reports it.
+func (p *Pass) overNaming(f *File, e ast.Expr) bool {
+	if p.Info == nil {
+		return f.usesNaming()
+	}
+	round := func(e ast.Expr) bool {
+		call, ok := ast.Unparen(e).(*ast.CallExpr)
+		return ok && p.isCallTo(grpcPath, "RoundRobin", call) && len(call.Args) == 1 && isPointerTo("clientv3/naming", "GRPCResolver")(p.TypeOf(call.Args[0]))
+	}
+	values, _ := p.valuesOf(p.object(e))
+	return round(e) || slices.ContainsFunc(values, func(v inspector.Cursor) bool { return round(v.Node().(ast.Expr)) })
 }
 
 // isCallTo says whether a call is one of a symbol.
