@@ -1,8 +1,10 @@
 package rules
 
 import (
+	"fmt"
 	"go/ast"
 	"go/types"
+	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rules/atlas"
@@ -58,16 +60,12 @@ func kind(ev interface{}) string {
 			return
 		}
 		for c := range p.Inspector().Root().Preorder((*ast.TypeSwitchStmt)(nil)) {
-			seen := map[string]bool{} // shapes of the type, with the event's name left out
+			seen := map[string]bool{} // shapes of the types that have an event
 			for _, s := range c.Node().(*ast.TypeSwitchStmt).Body.List {
 				for _, e := range s.(*ast.CaseClause).List {
-					t := p.TypeOf(e)
-					if _, old := oldMessage(deref2(t)); !old || !IsType(t, "clientv3", "Event") && !IsType(t, "mvcc/mvccpb", "Event") {
+					shape := eventShape(p.TypeOf(e))
+					if !strings.Contains(shape, anEvent) {
 						continue
-					}
-					shape := "value"
-					if _, ok := types.Unalias(t).(*types.Pointer); ok {
-						shape = "pointer"
 					}
 					if seen[shape] {
 						p.Report(p.FileOf(e.Pos()), e, edit.Manual, "clientv3.Event and mvccpb.Event are one type in 3.7: this is a duplicate case",
@@ -78,4 +76,31 @@ func kind(ev interface{}) string {
 			}
 		}
 	},
+}
+
+// anEvent stands for either of the two types in a shape.
+const anEvent = "<event>"
+
+// eventShape writes a type as it will be when the two events are one.
+func eventShape(t types.Type) string {
+	if t == nil {
+		return ""
+	}
+	switch u := types.Unalias(t).(type) {
+	case *types.Pointer:
+		return "*" + eventShape(u.Elem())
+	case *types.Slice:
+		return "[]" + eventShape(u.Elem())
+	case *types.Array:
+		return fmt.Sprintf("[%d]%s", u.Len(), eventShape(u.Elem()))
+	case *types.Map:
+		return "map[" + eventShape(u.Key()) + "]" + eventShape(u.Elem())
+	case *types.Chan:
+		return fmt.Sprintf("chan %d (%s)", u.Dir(), eventShape(u.Elem()))
+	case *types.Named:
+		if IsType(u, "clientv3", "Event") || IsType(u, "mvcc/mvccpb", "Event") {
+			return anEvent
+		}
+	}
+	return types.TypeString(t, nil)
 }
