@@ -14,8 +14,9 @@ import (
 // endpointScheme looks at endpoints that New refused and now takes.
 //
 // Matched: constant strings in Config.Endpoints and in calls of SetEndpoints
-// and NewFromURL. tcp:// is written http://, or without a scheme where the Config has TLS; other schemes than http, https,
-// unix and unixs, and addresses without a port, are reported.
+// and NewFromURL. tcp:// is written http://, or without a scheme where a client
+// has TLS or may have; other schemes than http, https, unix and unixs, and
+// addresses without a port, are reported.
 //
 // Not matched: endpoints from elsewhere.
 var endpointScheme = &Rule{
@@ -43,16 +44,16 @@ func connect() (*clientv3.Client, error) {
 	Refs:   []string{"https://github.com/etcd-io/etcd/blob/v3.6.16/client/v3/internal/endpoint/endpoint.go"},
 	Run: func(p *Pass) {
 		affected := func(f *File) bool { yes, _ := p.before(f, "v3.3.14"); return yes }
-		seen := map[ast.Node]bool{}
+		var endpoints []ast.Expr
+		tls := map[ast.Expr]bool{} // of any client that has the endpoint
 		for _, n := range p.configs() {
 			for _, vc := range n.cfg.fields["Endpoints"] {
-				f := p.FileOf(vc.Node().Pos())
-				if lit := p.literal(vc); lit != nil && affected(f) {
+				if lit := p.literal(vc); lit != nil && affected(p.FileOf(vc.Node().Pos())) {
 					for _, e := range lit.Elts {
-						if !seen[e] {
-							seen[e] = true
-							p.etcdEndpoint(f, e, len(n.cfg.fields["TLS"]) > 0 || !n.cfg.complete)
+						if _, seen := tls[e]; !seen {
+							endpoints = append(endpoints, e)
 						}
+						tls[e] = tls[e] || len(n.cfg.fields["TLS"]) > 0 || !n.cfg.complete
 					}
 				}
 			}
@@ -61,10 +62,14 @@ func connect() (*clientv3.Client, error) {
 			for _, r := range p.Refs("clientv3", name) {
 				if call := r.Call(); call != nil && !call.Ellipsis.IsValid() && affected(r.File) {
 					for _, e := range call.Args {
-						p.etcdEndpoint(r.File, e, false)
+						endpoints = append(endpoints, e)
+						tls[e] = name == "Client.SetEndpoints" // as the client was made
 					}
 				}
 			}
+		}
+		for _, e := range endpoints {
+			p.etcdEndpoint(p.FileOf(e.Pos()), e, tls[e])
 		}
 	},
 }
@@ -100,7 +105,7 @@ func (p *Pass) etcdEndpoint(f *File, e ast.Expr, tls bool) {
 				c := p.Change(edit.Typed, "the client does not know the scheme tcp; plain connections are http")
 				c.Replace(f, lit.Pos()+1, lit.Pos()+4, "http")
 			}
-			return
+			break
 		}
 		p.Report(f, e, edit.Review, "the endpoint "+strconv.Quote(s)+" has a scheme that the client does not know; calls would hang", "write http://"+host)
 		return
