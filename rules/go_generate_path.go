@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -59,6 +60,10 @@ func runGoGeneratePath(p *Pass) {
 			}
 			for _, m := range pathMentions(c.Text, p.Target.Line) {
 				if writtenTo.MatchString(c.Text[:m.Start]) {
+					continue
+				}
+				if strings.HasPrefix(c.Text[m.End:], "@") {
+					p.Report(f, c, edit.Review, "this directive has a version of the old etcd module", "name "+cmp.Or(m.New, "what took its place")+" without a version, so that go.mod's counts")
 					continue
 				}
 				if m.New == "" {

@@ -90,12 +90,15 @@ func isPathByte(b byte) bool {
 // //counterfeiter:generate.
 var isDirective = regexp.MustCompile(`^//(?:[a-z0-9]+:[a-z0-9]|line |export |extern )`)
 
+// toLinters matches directives that end in prose.
+var toLinters = regexp.MustCompile(`^//(?:nolint|lint):`)
+
 // comments yields the comments of a file, and whether each is a directive to a
-// tool.
+// tool that reads all of it.
 func (f *File) comments(yield func(c *ast.Comment, directive bool) bool) {
 	for _, g := range f.AST.Comments {
 		for _, c := range g.List {
-			if !yield(c, isDirective.MatchString(c.Text)) {
+			if !yield(c, isDirective.MatchString(c.Text) && !toLinters.MatchString(c.Text)) {
 				return
 			}
 		}
