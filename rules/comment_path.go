@@ -46,29 +46,30 @@ func runCommentPath(p *Pass) {
 			if directive || !strings.Contains(c.Text, "etcd") || f.isCode(c) {
 				continue
 			}
-			at := f.Offset(c.Pos())
-			for _, m := range pathMentions(c.Text, p.Target.Line) {
+			at, comment := f.Offset(c.Pos()), f.commentSource(c)
+			for _, m := range pathMentions(comment, p.Target.Line) {
 				start, text := m.Start, m.New
-				switch before := c.Text[:m.Start]; {
-				case strings.HasSuffix(before, "://"):
-					continue // a link into the repository, below
-				case text == "":
+				switch before := comment[:m.Start]; {
+				case text == "", strings.HasPrefix(comment[m.End:], "@"): // a version of the old module
 					continue
 				case strings.HasSuffix(before, "://godoc.org/"):
 					start -= len("godoc.org/")
 					text = "pkg.go.dev/" + text
+				case strings.HasSuffix(before, "://pkg.go.dev/"):
+				case inLink(before):
+					continue // into the repository, below, or to somebody else
 				}
 				ch := p.Change(edit.Typed, "%s is now %s", m.Path, m.New)
 				ch.replace(f, at+start, at+m.End, text)
 			}
 			const old = "://github.com/coreos/etcd"
-			for i := strings.Index(c.Text, old); i >= 0; {
+			for i := strings.Index(comment, old); i >= 0; {
 				end := i + len(old)
-				if end == len(c.Text) || !isPathByte(c.Text[end]) || c.Text[end] == '/' || c.Text[end] == '.' {
+				if end == len(comment) || !isPathByte(comment[end]) || comment[end] == '/' || comment[end] == '.' {
 					ch := p.Change(edit.Typed, "the repository is github.com/etcd-io/etcd")
 					ch.replace(f, at+i+len("://github.com/"), at+i+len("://github.com/coreos"), "etcd-io")
 				}
-				next := strings.Index(c.Text[end:], old)
+				next := strings.Index(comment[end:], old)
 				if next < 0 {
 					break
 				}
@@ -76,6 +77,16 @@ func runCommentPath(p *Pass) {
 			}
 		}
 	}
+}
+
+// commentSource returns a comment as it stands in the file: in c.Text carriage
+// returns are gone.
+func (f *File) commentSource(c *ast.Comment) string {
+	rest := string(f.Src[f.Offset(c.Pos()):])
+	if strings.HasPrefix(c.Text, "/*") {
+		return rest[:strings.Index(rest, "*/")+len("*/")]
+	}
+	return rest[:len(c.Text)]
 }
 
 // isCode says whether a comment is read by a tool: C code before import "C",

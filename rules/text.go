@@ -2,6 +2,7 @@ package rules
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -94,7 +95,16 @@ func (m pathMention) within(ls []textLine) bool {
 	return slices.ContainsFunc(ls, func(l textLine) bool { return l.start <= m.Start && m.End <= l.start+len(l.text) })
 }
 
+// aLink ends inside a link.
+var aLink = regexp.MustCompile("://[^\"'`<>()\\[\\]|,;]*$")
+
+// inLink says whether what follows is within a link.
+func inLink(before string) bool {
+	return aLink.MatchString(before[strings.LastIndexAny(before, " \t\r\n")+1:])
+}
+
 // linked says whether what follows is the rest of a link.
 func linked(before string) bool {
-	return slices.ContainsFunc([]string{"://", "godoc.org/", "pkg.go.dev/", "goreportcard.com/report/"}, func(s string) bool { return strings.HasSuffix(before, s) })
+	return inLink(before) ||
+		slices.ContainsFunc([]string{"godoc.org/", "pkg.go.dev/", "goreportcard.com/report/"}, func(s string) bool { return strings.HasSuffix(before, s) })
 }
