@@ -39,18 +39,19 @@ func pathMentions(text string, line atlas.Line) []pathMention {
 		for end < len(text) && isPathByte(text[end]) {
 			end++
 		}
-		// The longest part of it that names a package. A path that is at home in
-		// the new layout already is none of ours.
-		p := text[start:end]
+		// The longest part of it that names a package. A path that is at home
+		// already is none of ours.
+		p, split := text[start:end], false
 		for {
 			p = strings.TrimRight(p, "./-")
 			if len(p) <= len(root) {
 				break
 			}
 			if rel, layout, ok := atlas.Canonical(p); ok {
-				if layout == atlas.LayoutSplit {
-					break
+				if split && layout != atlas.LayoutSplit {
+					break // what is left of a module's path
 				}
+				split = layout == atlas.LayoutSplit
 				if home, ok := atlas.HomeOf(rel, line); ok {
 					m := pathMention{Start: start, End: start + len(p), Path: p, Rel: rel}
 					if !home.Gone && home.Path != p {
