@@ -3,10 +3,12 @@ package rules
 import (
 	"go/ast"
 	"go/token"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
 // stringPath follows the paths of old packages in strings.
@@ -78,25 +80,46 @@ func runStringPath(p *Pass) {
 	}
 }
 
+// oldStream is a method of the client's watch streams by its name up to 3.5.
+var oldStream = regexp.MustCompile(`^(?:github\.com/(?:coreos|etcd-io)|go\.etcd\.io)/etcd/(?:(?:v3/)?clientv3|client/v3)\.\(\*(watchGrpcStream)\)`)
+
 func (p *Pass) pathInString(f *File, lit *ast.BasicLit, names bool) {
 	if !strings.Contains(lit.Value, "etcd") {
 		return
 	}
 	text, err := strconv.Unquote(lit.Value)
-	if err != nil || text != lit.Value[1:len(lit.Value)-1] {
-		return // offsets would not fit
+	if err != nil {
+		return
+	}
+	fits := text == lit.Value[1:len(lit.Value)-1] // offsets in the text are those in the file
+	if m := oldStream.FindStringSubmatchIndex(text); m != nil && names && fits && p.Target.Line != atlas.Line35 {
+		c := p.Change(edit.Typed, "the client's watchGrpcStream is called watchGRPCStream from 3.6 on")
+		c.Replace(f, f.inLiteral(lit, m[2]), f.inLiteral(lit, m[3]), "watchGRPCStream")
 	}
 	for _, m := range pathMentions(text, p.Target.Line) {
-		switch before := text[:m.Start]; {
-		case strings.HasSuffix(before, "://"), strings.HasSuffix(before, "godoc.org/"), strings.HasSuffix(before, "pkg.go.dev/"):
+		at := lit
+		if fits && strings.Contains(text, "\n") { // its line is not that of the string
+			at = &ast.BasicLit{ValuePos: f.inLiteral(lit, m.Start), Value: m.Path}
+		}
+		switch {
+		case linked(text[:m.Start]):
 		case m.New == "":
-			p.Report(f, lit, edit.Review, "this string has the path of "+m.Path+", which has no home in etcd "+string(p.Target.Line), "see what reads it")
-		case names:
+			p.Report(f, at, edit.Review, "this string has the path of "+m.Path+", which has no home in etcd "+string(p.Target.Line), "see what reads it")
+		case names && fits:
 			c := p.Change(edit.Typed, "%s is now %s", m.Path, m.New)
-			at := f.Offset(lit.Pos()) + 1
-			c.replace(f, at+m.Start, at+m.End, m.New)
+			c.Replace(f, f.inLiteral(lit, m.Start), f.inLiteral(lit, m.End), m.New)
 		default:
-			p.Report(f, lit, edit.Review, "this string has the path of "+m.Path+", which is now "+m.New, "change it if what reads it looks for the package or its functions")
+			p.Report(f, at, edit.Review, "this string has the path of "+m.Path+", which is now "+m.New, "change it if what reads it looks for the package or its functions")
 		}
 	}
+}
+
+// inLiteral returns the position of a byte of a literal without escapes. The
+// text of a raw string lacks the carriage returns of the file.
+func (f *File) inLiteral(lit *ast.BasicLit, offset int) token.Pos {
+	pos := lit.Pos() + 1 + token.Pos(offset)
+	if f.NL() == "\r\n" {
+		pos += token.Pos(strings.Count(lit.Value[:1+offset], "\n"))
+	}
+	return pos
 }
