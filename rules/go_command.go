@@ -40,6 +40,9 @@ var (
 	oldWord = regexp.MustCompile(`(?:^|[\s"'=])((?:github\.com/(?:coreos|etcd-io)|go\.etcd\.io)/etcd(?:/[^\s"'\\;&|)@=]*)?(?:@[^\s"'\\;&|)=]*)?)`)
 )
 
+// linkerValue ends in the linker's flag -X.
+var linkerValue = regexp.MustCompile(`-X[\s=]*["']?$`)
+
 // goCommands returns the commands that have a path of old etcd.
 func (p *TextPass) goCommands() []textLine {
 	if prose(p.Name) {
@@ -59,6 +62,9 @@ func oldWords(text string) [][2]int {
 	for _, m := range oldWord.FindAllStringSubmatchIndex(text, -1) {
 		if m[3] < len(text) && isPathByte(text[m[3]]) {
 			continue // coreos/etcd-operator
+		}
+		if linkerValue.MatchString(text[:m[2]]) {
+			continue // names a variable for the linker to set
 		}
 		if _, ok := oldPackage(text[m[2]:m[3]]); ok {
 			out = append(out, [2]int{m[2], m[3]})

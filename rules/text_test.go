@@ -77,6 +77,7 @@ func TestTextRules(t *testing.T) {
 				"Dockerfile:5:26: review: this command has go.etcd.io/etcd@v3.3.25 of old etcd",
 				"Dockerfile:5:59: review: this command has github.com/coreos/etcd of old etcd",
 				"Dockerfile:5:82: review: this command has go.etcd.io/etcd/v3@v3.4.0 of old etcd"}},
+		{name: "variables that the linker sets", rule: "go-command", file: "Makefile", line: atlas.Line36, before: "\tgo build -ldflags \"-X github.com/coreos/etcd/version.GitSHA=x\"\n"},
 		{name: "labels", rule: "bazel-repository", file: "BUILD.bazel", line: atlas.Line36,
 			before:   "# gazelle:resolve go github.com/coreos/etcd/clientv3 @com_github_coreos_etcd//clientv3\ndeps = [\n    \"@io_etcd_go_etcd//clientv3:go_default_library\",\n    \"@io_etcd_go_etcd_client_v3//:client\",\n]\n",
 			findings: []string{"BUILD.bazel:1:54: review: 2 mentions of the repository of old etcd, the first @com_github_coreos_etcd//clientv3"}},
