@@ -34,7 +34,7 @@ var serverVersion = &Rule{
 var (
 	etcdImage = regexp.MustCompile(`(?:^|[\s"'=(])((?:[\w.-]+(?::\d+)?/)*(?:[\w.-]*-)?etcd):v?(\d+\.\d+(?:\.\d+)?)([\w.-]*)`)
 	// versionNamed is a version of etcd by a variable or a download.
-	versionNamed = regexp.MustCompile(`(?:\bETCD_VER(?:SION)?["']?\s*[:=]\s*["']?|\betcd_version["']?\s*[:=]\s*["']?|/etcd/releases/download/|\betcd-)v(\d+\.\d+\.\d+)\b`)
+	versionNamed = regexp.MustCompile(`(?:\b(?:ETCD_VER(?:SION)?|etcd_version)["']?(?:\s*:?[:=]\s*| +)["']?v?|/etcd/releases/download/v|\betcd-v)(\d+\.\d+\.\d+)\b`)
 )
 
 func runServerVersion(p *TextPass) {

@@ -98,6 +98,11 @@ func TestTextRules(t *testing.T) {
 			findings: []string{
 				"Dockerfile:1:19: note: an etcd 3.4.9 server, older than the client of 3.6",
 				"Dockerfile:2:64: review: an etcd 3.3.1 server, older than the client of 3.6; 2 times in this file"}},
+		{name: "versions in variables", rule: "server-version", file: "Dockerfile", line: atlas.Line36,
+			before: "ENV ETCD_VERSION 3.3.1\nARG ETCD_VER=3.3.2\nENV MY_ETCD_VERSION=3.3.3\n",
+			findings: []string{
+				"Dockerfile:1:18: review: an etcd 3.3.1 server, older than the client of 3.6",
+				"Dockerfile:2:14: review: an etcd 3.3.2 server, older than the client of 3.6"}},
 		{name: "flags of a unit", rule: "server-flags", file: "etcd.service", line: atlas.Line36,
 			before: "ExecStart=/usr/bin/etcd \\\n  --initial-cluster a=http://a:2380 \\\n  --enable-v2=true --log-output=stdout \\\n  --experimental-initial-corrupt-check\n",
 			findings: []string{
