@@ -306,6 +306,31 @@ etcd-arg:
 				"4: the etcd 3.6 server does not know --debug; v3.4.31 was the last that did: --log-level=debug*",
 			},
 			after: "helm upgrade --install etcd bitnami/etcd --debug\nsudo systemctl restart etcd --debug\napt-get install -y etcd && etcd --log-level=debug\nhelm install etcd --debug; etcd --log-level=debug\n"},
+		{name: "a command that has etcd in other words", file: "ci.sh", line: atlas.Line37,
+			before: "cd /opt/etcd && ./app --debug\nchown etcd /data && server --debug\nexec gosu etcd app --debug\netcd grpc-proxy start --endpoints=a:2379 --debug\ndocker exec etcd app --debug\ncmd='[\"app\", \"--name\", \"etcd\", \"--debug\"]'\n\"$BIN/etcd\" $OPTS --debug\n" +
+				"docker run quay.io/coreos/etcd:v3.3.9 --debug\n",
+			found: []string{
+				"7: the etcd 3.7 server does not know --debug; v3.4.31 was the last that did: --log-level=debug*",
+				"8: the etcd 3.7 server does not know --debug; v3.4.31 was the last that did: --log-level=debug*",
+			},
+			after: "cd /opt/etcd && ./app --debug\nchown etcd /data && server --debug\nexec gosu etcd app --debug\netcd grpc-proxy start --endpoints=a:2379 --debug\ndocker exec etcd app --debug\ncmd='[\"app\", \"--name\", \"etcd\", \"--debug\"]'\n\"$BIN/etcd\" $OPTS --log-level=debug\n" +
+				"docker run quay.io/coreos/etcd:v3.3.9 --log-level=debug\n"},
+		{name: "a service that is called etcd", file: "pod.yaml", line: atlas.Line37, before: "containers:\n- name: app\n  command:\n  - app\n  - --service\n  - etcd\n  - --debug\n"},
+		{name: "variables of the service beside it", file: "docker-compose.yml", line: atlas.Line37,
+			before: "services:\n  etcd:\n    environment:\n      ETCD_LISTEN_CLIENT_URLS: http://0.0.0.0:2379\n      ETCD_DEBUG: \"true\"\n  app:\n    environment:\n      ETCD_CA_FILE: /ca.pem\n      ETCD_DEBUG: \"true\"\n",
+			found:  []string{"5: the etcd 3.7 server ignores ETCD_DEBUG; v3.4.31 was the last that read it: ETCD_LOG_LEVEL=debug*"},
+			after:  "services:\n  etcd:\n    environment:\n      ETCD_LISTEN_CLIENT_URLS: http://0.0.0.0:2379\n      ETCD_LOG_LEVEL: \"debug\"\n  app:\n    environment:\n      ETCD_CA_FILE: /ca.pem\n      ETCD_DEBUG: \"true\"\n"},
+		{name: "a Makefile that quiets etcd and reads a variable", file: "Makefile", line: atlas.Line37,
+			before: "run:\n\t@etcd --debug &\nifeq ($(ETCD_ENABLE_V2),true)\nendif\n",
+			found:  []string{"2: the etcd 3.7 server does not know --debug; v3.4.31 was the last that did: --log-level=debug*"},
+			after:  "run:\n\t@etcd --log-level=debug &\nifeq ($(ETCD_ENABLE_V2),true)\nendif\n"},
+		{name: "a logger beside its flag", file: "pod.yaml", line: atlas.Line37,
+			before: "command:\n- etcd\n- --logger\n- capnslog\n- --name=a\n---\ncommand: [\"etcd\", \"--logger\", \"capnslog\"]\n",
+			found: []string{
+				"3: the etcd 3.7 server does not start with the logger capnslog; v3.4 was the last that had it: --logger=zap*",
+				"7: the etcd 3.7 server does not start with the logger capnslog; v3.4 was the last that had it: --logger=zap*",
+			},
+			after: "command:\n- etcd\n- --logger\n- zap\n- --name=a\n---\ncommand: [\"etcd\", \"--logger\", \"zap\"]\n"},
 		{name: "prose", file: "README.md", line: atlas.Line37, before: "run `etcd --listen-client-urls=http://a:2379 --enable-v2`\n"},
 		{name: "somebody's configuration", file: "app.yaml", line: atlas.Line37, before: "etcd:\n  endpoints: http://a:2379\n  debug: true\n  ca-file: /ca.pem\n  proxy: x\n"},
 	} {

@@ -91,7 +91,7 @@ func (g *settingGroup) add(s *setting) {
 // serverSettings returns the settings of etcd servers in a text, in order.
 func serverSettings(text string) []*setting {
 	ls := splitLines(text)
-	all := slices.Concat(flagSettings(ls), variableSettings(ls), keySettings(ls))
+	all := slices.Concat(flagSettings(text, ls), variableSettings(ls), keySettings(ls))
 	all = slices.DeleteFunc(all, func(s *setting) bool { return !s.ofServer() })
 	slices.SortStableFunc(all, func(a, b *setting) int { return a.start - b.start })
 	return all
@@ -101,7 +101,7 @@ var (
 	flagRE = regexp.MustCompile(`(?:^|[\s"'=\[,])(--?)([a-zA-Z][\w-]*)(=("[^"]*"|'[^']*'|[^\s"',\]\\]*))?`)
 	// etcdCommand ends in etcd as a program or an image: "/usr/bin/etcd",
 	// "quay.io/coreos/etcd:v3.3.9", a list's item.
-	etcdCommand = regexp.MustCompile(`(?:^|[\s/"'\[,=(])etcd(?::[\w.-]+)?["']?(?:[\s,\])]|$)`)
+	etcdCommand = regexp.MustCompile(`(?:^|^\s*@|[\s/"'\[,=(])etcd(?::[\w.-]+)?["']?(?:[\s,\])]|$)`)
 	// runItem is etcd as the first item of a command.
 	runItem = regexp.MustCompile(`^[\s\[-]*["']?[\w./-]*\betcd["']?,?\s*$`)
 	// anotherCommand begins one on the same line.
@@ -123,7 +123,7 @@ const flagReach = 6
 
 // flagSettings finds flags. Flags on lines that follow each other are of one
 // command until a line begins another.
-func flagSettings(ls []textLine) []*setting {
+func flagSettings(text string, ls []textLine) []*setting {
 	var out []*setting
 	var g *settingGroup
 	last := -1 // line of the last flag, or of the name of the program
@@ -144,12 +144,12 @@ func flagSettings(ls []textLine) []*setting {
 			g = nil // of another container or service
 		}
 		another := ofAnother.MatchString(lastCommand(head))
-		if named := etcdCommand.MatchString(head); named && !another {
+		if named := etcdCommand.MatchString(head) && !(i > 0 && isValue(ls[i-1].text, l.text)); named && !another {
 			if g == nil || len(ms) == 0 && !continued {
 				g = &settingGroup{} // the name alone: a list's item, or an image
 			}
 			g.named, last = true, i
-			g.server = g.server || len(ms) > 0 || runItem.MatchString(l.text)
+			g.server = g.server || len(ms) > 0 && endsInEtcd(lastCommand(head)) || runItem.MatchString(l.text)
 		}
 		if g == nil {
 			g = &settingGroup{}
@@ -171,12 +171,27 @@ func flagSettings(ls []textLine) []*setting {
 			if m[6] >= 0 {
 				s.vstart, s.vend = l.start+m[8], l.start+m[9]
 				s.value = unquote(l.text[m[8]:m[9]])
+			} else if v := loggerValue.FindStringIndex(text[s.end:]); name == "logger" && v != nil {
+				s.vstart, s.vend = s.end+v[1]-len("capnslog"), s.end+v[1]
+				s.value = "capnslog"
 			}
 			g.add(s)
 			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// loggerValue is the one value of a flag that matters, where it is an argument
+// of its own, on the line or the next.
+var loggerValue = regexp.MustCompile(`^["']?[ \t,\\]+(?:\r?\n[ \t-]*)?["']?capnslog\b|^["']?,?\r?\n[ \t-]*["']?capnslog\b`)
+
+// isValue says whether an item of a list is the value of the flag on the line
+// before it.
+func isValue(before, item string) bool {
+	m := flagRE.FindStringSubmatchIndex(before)
+	return m != nil && m[6] < 0 && listed.MatchString(before[:m[2]]) && strings.Trim(before[m[5]:], "\"', \t") == "" &&
+		strings.IndexAny(strings.TrimSpace(item), "-\"'") == 0
 }
 
 // lastCommand returns the last of the commands on a line.
@@ -190,8 +205,23 @@ func lastCommand(text string) string {
 // runsEtcd says whether what stands between two flags runs etcd: more than the
 // value of the first of them.
 func runsEtcd(between string) bool {
-	words := strings.Fields(between)
-	return len(words) > 1 && etcdCommand.MatchString(words[len(words)-1])
+	between = strings.Trim(between, "\"', \t")
+	return len(strings.Fields(between)) > 1 && endsInEtcd(between)
+}
+
+// endsInEtcd says whether the last word before flags is etcd, as a program or
+// an image. Variables that hold flags may follow it.
+func endsInEtcd(text string) bool {
+	words := strings.Fields(strings.TrimRight(text, "\"'[, \t"))
+	for i, w := range slices.Backward(words) {
+		if etcdCommand.MatchString(w) {
+			return true
+		}
+		if i == 0 || !strings.HasPrefix(strings.TrimLeft(w, `"'`), "$") {
+			break
+		}
+	}
+	return false
 }
 
 func unquote(s string) string { return strings.Trim(strings.TrimSpace(s), `"'`) }
@@ -216,12 +246,18 @@ func variableSettings(ls []textLine) []*setting {
 	}
 	var out []*setting
 	var g *settingGroup
-	last := 0
+	last, indent := 0, 0 // of the last variable
 	for i, l := range ls {
 		if strings.HasPrefix(strings.TrimSpace(l.text), "#") {
 			continue
 		}
+		if k := keyRE.FindStringSubmatch(l.text); k != nil && len(k[1]) < indent {
+			g = nil // of another container or service
+		}
 		for _, m := range variableRE.FindAllStringSubmatchIndex(l.text, -1) {
+			if strings.HasSuffix(l.text[:m[2]], "$(") {
+				continue // read by make
+			}
 			name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(l.text[m[2]:m[3]], "ETCD_"), "_", "-"))
 			if _, ok := atlas.FlagOf(name); !ok {
 				continue
@@ -237,7 +273,7 @@ func variableSettings(ls []textLine) []*setting {
 			if g == nil || i-last > reach {
 				g = &settingGroup{}
 			}
-			last = i
+			last, indent = i, len(l.text)-len(strings.TrimLeft(l.text, " "))
 			g.add(s)
 			out = append(out, s)
 		}
