@@ -3,6 +3,7 @@ package rules
 import (
 	"go/ast"
 	"go/token"
+	"go/types"
 	"slices"
 	"strings"
 
@@ -15,7 +16,8 @@ const grpcAttributes = grpcPath + "/attributes"
 //
 // Matched: attributes.New and WithValues with listed keys and values.
 //
-// Not matched: a slice passed with an ellipsis; it becomes a finding.
+// Not matched: a slice passed with an ellipsis; it becomes a finding. So does a
+// value that cannot be compared.
 var grpcAttributesPairs = &Rule{
 	ID:    "grpc-attributes",
 	Title: "make gRPC attributes one pair at a time",
@@ -55,10 +57,15 @@ func tag(a *attributes.Attributes) *attributes.Attributes {
 	return a.WithValue("tag", true)
 }
 `,
-	Why:    "attributes.New takes one key and one value since gRPC 1.42, and WithValues became WithValue. No attributes at all are nil, which has the same methods.",
+	Why: "attributes.New takes one key and one value since gRPC 1.42, and WithValues became WithValue. No attributes at all are nil, which has the same methods. " +
+		"Since then the values are compared when a resolver gives an address again, and those that cannot be, such as maps, make the program panic.",
 	Since:  "v3.5.0",
 	Safety: Same,
-	Refs:   []string{"https://github.com/grpc/grpc-go/releases/tag/v1.42.0"},
+	Refs: []string{
+		"https://github.com/grpc/grpc-go/releases/tag/v1.42.0",
+		"https://github.com/grpc/grpc-go/blob/v1.42.0/attributes/attributes.go (Equal)",
+		"https://github.com/grpc/grpc-go/blob/v1.42.0/resolver/map.go (AddressMap.Get)",
+	},
 	Claims: []string{"google.golang.org/grpc/attributes.Attributes.WithValues"},
 	Run:    runGRPCAttributes,
 }
@@ -76,6 +83,13 @@ func runGRPCAttributes(p *Pass) {
 				}
 				p.Report(r.File, r.Ident, edit.Manual, "gRPC attributes are made one pair at a time since 1.42", "start from a := (*attributes.Attributes)(nil) and set a = a.WithValue(key, value) for each pair")
 				continue
+			}
+			old := signatureOf(r.Obj)
+			for i := 1; old != nil && old.Variadic() && i < len(call.Args); i += 2 {
+				if t := p.TypeOf(call.Args[i]); t != nil && !types.Comparable(t) && !hasEqual(t) {
+					p.Report(r.File, call.Args[i], edit.Review, "gRPC compares the values of attributes since 1.42, and panics for one that cannot be compared: when a resolver gives an address again",
+						"give the type of the value a method Equal(o any) bool")
+				}
 			}
 			if name == "New" && len(call.Args) == 2 {
 				continue
@@ -97,6 +111,17 @@ func runGRPCAttributes(p *Pass) {
 			}
 		}
 	}
+}
+
+// hasEqual says whether a type has the method that gRPC compares attributes with.
+func hasEqual(t types.Type) bool {
+	obj, _, _ := types.LookupFieldOrMethod(t, false, nil, "Equal")
+	sig := signatureOf(obj)
+	if sig == nil || sig.Params().Len() != 1 || sig.Results().Len() != 1 {
+		return false
+	}
+	in, ok := sig.Params().At(0).Type().Underlying().(*types.Interface)
+	return ok && in.Empty() && types.Identical(sig.Results().At(0).Type(), types.Typ[types.Bool])
 }
 
 // nextPair turns the comma between two pairs into a call of its own. Line
