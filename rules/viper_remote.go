@@ -2,6 +2,7 @@ package rules
 
 import (
 	"go/ast"
+	"go/constant"
 	"go/token"
 	"slices"
 	"strconv"
@@ -68,6 +69,9 @@ func runViperRemote(p *Pass) {
 	)
 	provider := func(r Ref, e ast.Expr) {
 		s, known := p.constString(e)
+		if tv, ok := p.constant(e); ok && !known && tv.Value.Kind() == constant.String {
+			s, known = constant.StringVal(tv.Value), true
+		}
 		lit, isLit := ast.Unparen(e).(*ast.BasicLit)
 		switch {
 		case known && s != "etcd":
