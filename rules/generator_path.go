@@ -54,7 +54,7 @@ var generators = regexp.MustCompile(`(?:^|[\s/(@])(?:mockgen|mockery|moq|counter
 
 // writtenTo ends inside the file or folder that a generator writes to: the
 // repository's own, whatever it is called.
-var writtenTo = regexp.MustCompile(`\s--?(?:destination|o|out|output)(?:=|\s+)\S*$`)
+var writtenTo = regexp.MustCompile(`(?:\s--?(?:destination|o|out|output)(?:=|\s+)|>\s*)\S*$`)
 
 // generatorCommands returns the commands of a file that make mocks, and all of
 // a file of settings for them.
