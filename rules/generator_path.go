@@ -37,7 +37,7 @@ var generatorPath = &Rule{
 				}
 			}
 			for _, m := range p.movable(l.text) {
-				if writtenTo.MatchString(l.text[:m.Start]) {
+				if writtenTo(l.text[:m.Start]) {
 					continue
 				}
 				if m.New == "" {
@@ -52,9 +52,19 @@ var generatorPath = &Rule{
 
 var generators = regexp.MustCompile(`(?:^|[\s/(@])(?:mockgen|mockery|moq|counterfeiter|minimock)(?:@[\w.-]+)?\s`)
 
-// writtenTo ends inside the file or folder that a generator writes to: the
-// repository's own, whatever it is called.
-var writtenTo = regexp.MustCompile(`(?:\s--?(?:destination|o|out|output)(?:=|\s+)|>\s*)\S*$`)
+var (
+	// outputOf ends inside the file or folder that a generator writes to.
+	outputOf = regexp.MustCompile(`(?:\s--?(?:destination|o|out|output)(?:=|\s+)|>\s*)\S*$`)
+	// folderOf ends inside a folder that is made, or that the settings of
+	// mockery name: where mocks go or, below vendor, what they are made from.
+	folderOf = regexp.MustCompile(`(?:\bmkdir\s[^&|;\n]*|(?:^|\n)[ -]*["']?(?:dir|output)["']?:[^\n]*)$`)
+)
+
+// writtenTo says whether what follows is the rest of a place that is written
+// to: the repository's own, whatever it is called.
+func writtenTo(before string) bool {
+	return outputOf.MatchString(before) || folderOf.MatchString(before) && !strings.HasSuffix(before, "vendor/")
+}
 
 // generatorCommands returns the commands of a file that make mocks, and all of
 // a file of settings for them.

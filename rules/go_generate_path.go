@@ -59,7 +59,7 @@ func runGoGeneratePath(p *Pass) {
 				}
 			}
 			for _, m := range pathMentions(c.Text, p.Target.Line) {
-				if writtenTo.MatchString(c.Text[:m.Start]) {
+				if writtenTo(c.Text[:m.Start]) {
 					continue
 				}
 				if strings.HasPrefix(c.Text[m.End:], "@") {
