@@ -408,7 +408,14 @@ func (p *Pass) complete(t *types.TypeName, rel string, iface *types.TypeName, no
 // receiver returns the type that a method belongs to.
 func (p *Pass) receiver(fd *ast.FuncDecl) *types.TypeName {
 	fn, ok := p.Info.Defs[fd.Name].(*types.Func)
-	if !ok || fn.Signature().Recv() == nil {
+	if !ok {
+		return nil
+	}
+	return p.receiverOf(fn)
+}
+
+func (p *Pass) receiverOf(fn *types.Func) *types.TypeName {
+	if fn.Signature().Recv() == nil {
 		return nil
 	}
 	n, ok := types.Unalias(deref(fn.Signature().Recv().Type())).(*types.Named)
@@ -620,7 +627,11 @@ func (p *Pass) extend(t, iface *types.TypeName, fn *types.Func, decl *ast.FuncDe
 	case same:
 		return false
 	case options != nil:
-		p.addOptions(t, f, decl, m, *options, nil)
+		p.addOptions(t, f, decl, m, *options, func(fn *types.Func) bool {
+			return slices.ContainsFunc(p.embedded(t), func(e *types.TypeName) bool {
+				return p.receiverOf(fn) == e && types.Implements(types.NewPointer(e.Type()), iface.Type().Underlying().(*types.Interface))
+			})
+		})
 		return true
 	case p.Target.Line == atlas.Line37 && p.pointers().satisfies[fn]:
 		return false // message-pointers makes it take pointers, or reports it
@@ -672,8 +683,8 @@ func (p *Pass) compareMethod(sig *types.Signature, m atlas.Method) (options *met
 }
 
 // addOptions gives a method of a type its options, and passes them on where it
-// calls its namesake: of etcd, or of an interface that gets them as well.
-func (p *Pass) addOptions(t *types.TypeName, f *File, decl *ast.FuncDecl, m atlas.Method, opt methodParam, widened *types.Func) {
+// calls its namesake: of etcd, or one that gets them as well.
+func (p *Pass) addOptions(t *types.TypeName, f *File, decl *ast.FuncDecl, m atlas.Method, opt methodParam, widened func(*types.Func) bool) {
 	c := p.Change(p.Tier, "%s.%s takes options in etcd %s", t.Name(), m.Name, p.Target.Line)
 	name := addParameter(c, f, decl, decl.Type, localType(c, f, opt.typ, m.Imports))
 	if fn, ok := p.Info.Defs[decl.Name].(*types.Func); ok {
@@ -691,7 +702,7 @@ func (p *Pass) addOptions(t *types.TypeName, f *File, decl *ast.FuncDecl, m atla
 		if !ok || sel.Sel.Name != m.Name || call.Ellipsis.IsValid() {
 			return true
 		}
-		if fn, ok := p.Info.Uses[sel.Sel].(*types.Func); ok && fn.Pkg() != nil && (fn == widened || indexed(fn.Pkg().Path())) {
+		if fn, ok := p.Info.Uses[sel.Sel].(*types.Func); ok && fn.Pkg() != nil && (widened(fn) || indexed(fn.Pkg().Path())) {
 			insertArguments(c, f, call, len(call.Args), name+"...")
 		}
 		return true

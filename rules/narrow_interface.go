@@ -80,7 +80,7 @@ func (p *Pass) widen(e ast.Expr, to types.Type, own *types.Func, etcd Symbol, m 
 			}
 			done[t.Name()+"."+m.Name] = true
 			if options, _ := p.compareMethod(p.Info.Defs[fd.Name].(*types.Func).Signature(), m); options != nil {
-				p.addOptions(t, f, fd, m, *options, own)
+				p.addOptions(t, f, fd, m, *options, func(fn *types.Func) bool { return fn == own })
 			}
 		}
 	}
