@@ -3,6 +3,7 @@ package rules
 import (
 	"go/ast"
 	"go/types"
+	"reflect"
 	"slices"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -13,7 +14,8 @@ import (
 //
 // Matched: calls that encode or decode a value which holds a message with a
 // oneof (the parts of transactions, comparisons, watch requests), or a
-// clientv3.WatchResponse. The JSON of all other messages stays.
+// clientv3.WatchResponse, where encoding/json looks for it. The JSON of all
+// other messages stays.
 var messageJSON = &Rule{
 	ID:    "message-json",
 	Title: "report JSON of messages that changes",
@@ -53,8 +55,12 @@ func save(txn *pb.TxnRequest) ([]byte, error) { return json.Marshal(txn) }
 				!slices.Contains([]string{"Marshal", "MarshalIndent", "Unmarshal", "Encode", "Decode"}, fn.Name()) {
 				continue
 			}
+			own := "MarshalJSON"
+			if fn.Name() == "Unmarshal" || fn.Name() == "Decode" {
+				own = "UnmarshalJSON"
+			}
 			for _, a := range call.Args {
-				sym, ok := jsonChanges(p.TypeOf(a), map[types.Type]bool{})
+				sym, ok := jsonChanges(p.TypeOf(a), own, map[types.Type]bool{})
 				if !ok {
 					continue
 				}
@@ -70,8 +76,9 @@ func save(txn *pb.TxnRequest) ([]byte, error) { return json.Marshal(txn) }
 var oneofMessages = []string{"RequestOp", "ResponseOp", "Compare", "WatchRequest"}
 
 // jsonChanges returns a message whose JSON changes that a value of a type
-// holds or points to.
-func jsonChanges(t types.Type, seen map[types.Type]bool) (Symbol, bool) {
+// holds or points to. What is below a type that has the method own is written
+// or read by that.
+func jsonChanges(t types.Type, own string, seen map[types.Type]bool) (Symbol, bool) {
 	if t == nil || seen[t] {
 		return Symbol{}, false
 	}
@@ -90,21 +97,25 @@ func jsonChanges(t types.Type, seen map[types.Type]bool) (Symbol, bool) {
 			return sym, old
 		}
 	}
+	if m, _, _ := types.LookupFieldOrMethod(t, true, nil, own); m != nil {
+		return Symbol{}, false
+	}
 	switch u := t.Underlying().(type) {
 	case *types.Pointer:
-		return jsonChanges(u.Elem(), seen)
+		return jsonChanges(u.Elem(), own, seen)
 	case *types.Slice:
-		return jsonChanges(u.Elem(), seen)
+		return jsonChanges(u.Elem(), own, seen)
 	case *types.Array:
-		return jsonChanges(u.Elem(), seen)
+		return jsonChanges(u.Elem(), own, seen)
 	case *types.Map:
-		return jsonChanges(u.Elem(), seen)
+		return jsonChanges(u.Elem(), own, seen)
 	case *types.Struct:
-		for f := range u.Fields() {
-			if !f.Exported() {
+		for i := range u.NumFields() {
+			f := u.Field(i)
+			if !f.Exported() && !f.Embedded() || reflect.StructTag(u.Tag(i)).Get("json") == "-" {
 				continue
 			}
-			if sym, ok := jsonChanges(f.Type(), seen); ok {
+			if sym, ok := jsonChanges(f.Type(), own, seen); ok {
 				return sym, true
 			}
 		}
