@@ -83,6 +83,16 @@ func (p *Pass) pointersFollow(h Hit, now string) bool {
 	if p.Target.Line != atlas.Line37 || p.Info == nil || h.Obj == nil || !starsOnly(h.Form.Sig, now) {
 		return false
 	}
-	_, isFunc := h.Obj.(*types.Func)
-	return !isFunc || h.Call() != nil
+	fn, isFunc := h.Obj.(*types.Func)
+	return !isFunc || h.Call() != nil && (passesMessage(fn.Signature().Params()) || passesMessage(fn.Signature().Results()))
+}
+
+// passesMessage says whether parameters or results hold messages by value.
+func passesMessage(t *types.Tuple) bool {
+	for v := range t.Variables() {
+		if _, _, ok := valueShape(v.Type()); ok {
+			return true
+		}
+	}
+	return false
 }

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"go/ast"
-	"go/token"
 	"go/types"
 )
 
@@ -10,10 +9,11 @@ import (
 // value: the client of ordering.NewOrderViolationSwitchEndpointClosure, and the
 // message of rafthttp's SendSnapshot.
 //
-// Matched: *v, which becomes v, and variables and fields, which get an & in
-// front.
+// Matched: *v, which becomes v, and variables, fields and elements of slices,
+// which get an & in front.
 //
-// Not matched: other values, which have no address.
+// Not matched: other values, which have no address, and all but *v where types
+// are not known.
 var pointerArgument = &Rule{
 	ID:    "pointer-argument",
 	Title: "pass by address what was passed by value",
@@ -58,32 +58,20 @@ func kv(cli *clientv3.Client) clientv3.KV {
 				p.reportBroken(h)
 				continue
 			}
-			arg := call.Args[0]
-			if _, ok := orInvalid(p.TypeOf(arg)).Underlying().(*types.Pointer); ok {
+			arg := ast.Unparen(call.Args[0])
+			t := p.TypeOf(arg)
+			if _, ok := orInvalid(t).Underlying().(*types.Pointer); ok {
 				continue // as a release between had it
 			}
 			c := p.Change(h.Tier, "%s takes an address", h.Symbol)
-			switch a := arg.(type) {
-			case *ast.StarExpr:
-				c.Replace(h.File, a.Pos(), a.X.Pos(), "")
-			case *ast.Ident:
-				if v, ok := objectOf(p, a).(*types.Var); ok && v != nil {
-					c.Insert(h.File, a.Pos(), token.AND.String())
-					continue
-				}
-				p.reportBroken(h)
-			case *ast.SelectorExpr:
-				c.Insert(h.File, a.Pos(), token.AND.String())
+			switch star, ok := arg.(*ast.StarExpr); {
+			case ok:
+				c.Replace(h.File, star.Star, star.Star+1, "")
+			case t != nil && addressable(p, arg):
+				c.Insert(h.File, arg.Pos(), "&")
 			default:
 				p.reportBroken(h)
 			}
 		}
 	},
-}
-
-func objectOf(p *Pass, id *ast.Ident) types.Object {
-	if p.Info == nil {
-		return nil
-	}
-	return p.Info.ObjectOf(id)
 }
