@@ -832,7 +832,7 @@ func (a *pointers) address(f *File, c inspector.Cursor, n *ast.UnaryExpr) {
 // fills says whether a call may write to the messages that it gets.
 func (a *pointers) fills(call *ast.CallExpr) bool {
 	fn := a.p.callee(ast.Unparen(call.Fun))
-	if fn == nil || fn.Pkg() == nil {
+	if fn == nil || fn.Pkg() == nil || fn.Name() == "Unmarshal" || fn.Name() == "Decode" {
 		return true
 	}
 	return !slices.Contains(printers, fn.Pkg().Path()) && !strings.HasPrefix(fn.Name(), "Marshal") && !strings.HasPrefix(fn.Name(), "MustMarshal") &&
