@@ -8,7 +8,7 @@ import (
 //
 // Matched: clientv3.WithSerializable in code from before v3.3.14, unless the
 // package orders its reads with clientv3/ordering, or all its clients are seen
-// to have one endpoint.
+// to have one endpoint and never learn of others.
 var serializableOrder = &Rule{
 	ID:    "serializable-order",
 	Title: "report serializable reads that may go back in revision",
@@ -58,12 +58,15 @@ func get(ctx context.Context, kv clientv3.KV) (*clientv3.GetResponse, error) {
 }
 
 // oneEndpoint says whether all clients of the package are seen to have a single
-// endpoint.
+// endpoint, and to keep it.
 func (p *Pass) oneEndpoint() bool {
+	if len(p.Refs("clientv3", "Client.Sync")) > 0 || len(p.Refs("clientv3", "Client.SetEndpoints")) > 0 {
+		return false
+	}
 	configs := p.configs()
 	for _, n := range configs {
 		values := n.cfg.fields["Endpoints"]
-		if len(values) != 1 || !n.cfg.complete {
+		if len(values) != 1 || !n.cfg.complete || len(n.cfg.fields["AutoSyncInterval"]) > 0 {
 			return false
 		}
 		if lit := p.literal(values[0]); lit == nil || len(lit.Elts) != 1 {
