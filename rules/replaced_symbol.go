@@ -157,7 +157,14 @@ func (c Change) rebuild(f *File, call *ast.CallExpr, text string, line atlas.Lin
 		if !ok {
 			break
 		}
-		c.Replace(f, pos, a.Pos(), c.expand(f, before, line))
+		before = c.expand(f, before, line)
+		switch a.(type) {
+		case *ast.UnaryExpr, *ast.StarExpr, *ast.BinaryExpr:
+			if strings.HasPrefix(after, ".") {
+				before, after = before+"(", ")"+after
+			}
+		}
+		c.Replace(f, pos, a.Pos(), before)
 		pos, text = a.End(), after
 	}
 	c.Replace(f, pos, call.End(), c.expand(f, text, line))
