@@ -16,7 +16,8 @@ import (
 // functions whose arguments go elsewhere, and ServerStats.Initialize right
 // after the literal that it completes, both of which a constructor does now.
 //
-// Not matched: such functions as values; they become findings.
+// Not matched: such functions as values, and keys of a trace that are no
+// argument; they become findings.
 var replacedSymbol = &Rule{
 	ID:    "replaced-symbol",
 	Title: "write what took the place of small helpers",
@@ -108,11 +109,17 @@ func runReplacedSymbol(p *Pass) {
 		}
 		r := table[sym]
 		if !r.call {
-			e, _ := h.Expr()
+			e, at := h.Expr()
+			rest, value := strings.CutPrefix(r.text, "$0")
+			if _, arg := at.Parent().Node().(*ast.CallExpr); value && !arg {
+				p.reportBroken(h) // no constant any more
+				continue
+			}
 			c := p.Change(h.Tier, "%s is replaced", h.Symbol)
-			if rest, ok := strings.CutPrefix(r.text, "$0"); ok {
+			if value {
 				c.Insert(h.File, e.End(), rest)
 			} else {
+				c.followEmbedded(h.Ident, r.text[strings.LastIndexByte(r.text, '.')+1:])
 				c.ReplaceNode(h.File, e, c.expand(h.File, r.text, p.Target.Line))
 			}
 			continue
