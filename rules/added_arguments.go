@@ -17,7 +17,8 @@ import (
 // only what stands in for each kind. A *zap.Logger in scope is passed as
 // logger, or the one that the method's receiver logs with; else a logger that
 // drops everything, since most of these functions panic for nil. A
-// context.Context in scope is passed as context.
+// context.Context in scope is passed as context, but not to what releases a
+// lock.
 //
 // Not matched: functions used as values, calls that pass the results of
 // another call on, and calls whose results changed as well; these become
@@ -103,6 +104,7 @@ var fillers = []struct {
 }{
 	{typ: "*zap.Logger", fill: logger},
 	{pkg: "proxy/grpcproxy", typ: "context.Context", fill: clientContext},
+	{pkg: "clientv3/concurrency", typ: "context.Context", fill: background}, // what is held is released when ctx is done, too
 	{typ: "context.Context", fill: contextArgument},
 	{typ: "testing.TB", fill: testArgument},
 	{pkg: "clientv3", name: "c", typ: "*Client", fill: contextClient},
@@ -261,6 +263,10 @@ func logger(p *Pass, c Change, h Hit, call *ast.CallExpr) string {
 
 func contextArgument(p *Pass, c Change, h Hit, call *ast.CallExpr) string {
 	return p.contextAt(c, h.File, call.Pos())
+}
+
+func background(p *Pass, c Change, h Hit, call *ast.CallExpr) string {
+	return c.Qualified(h.File, "context", "Background()")
 }
 
 // testArgument passes the test that a call is made in.
