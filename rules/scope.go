@@ -10,8 +10,9 @@ import (
 
 // InScope returns the name of a variable that can be used at a position and
 // whose type is wanted: the innermost, and of several in one scope the last
-// before the position. At package level it must be the only one. It is ""
-// where there is none, or no types.
+// before the position. At package level it must be the only one. Variables
+// that have no value yet are passed over. It is "" where there is none, or no
+// types.
 func (p *Pass) InScope(pos token.Pos, want func(types.Type) bool) string {
 	if p.Pkg == nil {
 		return ""
@@ -27,6 +28,9 @@ func (p *Pass) InScope(pos token.Pos, want func(types.Type) bool) string {
 			if at, obj := s.Innermost(pos).LookupParent(name, pos); at == nil || obj != v {
 				continue // shadowed, or not declared yet
 			}
+			if s == p.Pkg.Scope() && p.initializes(v, pos) || s != p.Pkg.Scope() && p.unset(v, pos) {
+				continue
+			}
 			n++
 			if best == nil || best.Pos() < v.Pos() {
 				best = v
@@ -37,6 +41,68 @@ func (p *Pass) InScope(pos token.Pos, want func(types.Type) bool) string {
 		}
 	}
 	return ""
+}
+
+// initializes says whether what stands at a position is run to give a variable
+// of package level its first value. A use there would be a cycle.
+func (p *Pass) initializes(v *types.Var, pos token.Pos) bool {
+	seen := map[types.Object]bool{}
+	var declares func(types.Object) bool
+	declares = func(o types.Object) bool {
+		if o == nil || seen[o] || o.Pkg() != p.Pkg {
+			return false
+		}
+		seen[o] = true
+		for _, u := range p.uses(o) {
+			decl := u.Parent().Node()
+			switch decl.(type) {
+			case *ast.ValueSpec, *ast.FuncDecl:
+			default:
+				continue
+			}
+			if p.Info.Defs[u.Node().(*ast.Ident)] == nil {
+				continue
+			}
+			found := decl.Pos() <= pos && pos < decl.End()
+			ast.Inspect(decl, func(n ast.Node) bool {
+				if id, ok := n.(*ast.Ident); ok && !found {
+					found = declares(p.Info.Uses[id])
+				}
+				return !found
+			})
+			return found
+		}
+		return false
+	}
+	return declares(v)
+}
+
+// unset says whether a variable of a function was declared without a value and
+// has none at a position, as far as the text before it tells.
+func (p *Pass) unset(v *types.Var, pos token.Pos) bool {
+	zero := false
+	for _, u := range p.uses(v) {
+		id := u.Node().(*ast.Ident)
+		if id.Pos() >= pos {
+			continue
+		}
+		switch n := u.Parent().Node().(type) {
+		case *ast.ValueSpec:
+			zero = zero || p.Info.Defs[id] != nil && len(n.Values) == 0
+		case *ast.Field:
+			ft, ok := u.Parent().Parent().Parent().Node().(*ast.FuncType)
+			zero = zero || ok && ft.Results == u.Parent().Parent().Node()
+		case *ast.AssignStmt:
+			if as, _ := assignment(u); as != nil {
+				return false
+			}
+		case *ast.UnaryExpr:
+			if n.Op == token.AND {
+				return false
+			}
+		}
+	}
+	return zero
 }
 
 // receiverField returns the field of a method's receiver that has a wanted
