@@ -9,7 +9,8 @@ import "github.com/etcdshift/etcdshift/rules/atlas"
 // variables, unexported fields, parameters and results.
 //
 // Not matched: what leaves the package. Code that ranges over the channel and
-// reads fields stays as it is.
+// reads fields stays as it is. Where fields are read, a receive that does not
+// ask whether the channel is closed is reported.
 var pointerChannels = &Rule{
 	ID:    "pointer-channels",
 	Title: "take pointers from the channels of Election.Observe and Syncer.SyncBase",

@@ -40,6 +40,7 @@ type group struct {
 	reads   []spot            // reads of fields through what may be nil
 	flagged []spot            // copies that go vet rejects
 	forced  []spot            // where etcd 3.7 has a pointer, with its symbol
+	closed  []spot            // receives that do not ask whether the channel is closed
 	ranged  bool              // a range statement copies elements
 	escapes bool              // a pointer to a place is handed out
 	nilable bool              // a place may hold nil where it held a zero message
@@ -221,6 +222,7 @@ func (a *pointers) join(x, y *group) *group {
 	x.assigns = append(x.assigns, y.assigns...)
 	x.flagged = append(x.flagged, y.flagged...)
 	x.forced = append(x.forced, y.forced...)
+	x.closed = append(x.closed, y.closed...)
 	x.ranged = x.ranged || y.ranged
 	x.escapes = x.escapes || y.escapes
 	x.nilable = x.nilable || y.nilable
@@ -423,6 +425,7 @@ func (a *pointers) group(e ast.Expr) *group {
 			g := a.of(e.X)
 			if depth == 0 && !a.twoValued(e) {
 				g.root().nilable = true
+				g.root().closed = append(g.root().closed, spot{f: f, n: e})
 			}
 			return g
 		}

@@ -38,6 +38,12 @@ func (a *pointers) emit(p *Pass, g *group) {
 	for _, s := range g.edits {
 		c.Replace(s.f, s.start, s.end, s.text)
 	}
+	if len(g.reads) > 0 && !isProto(g.msg) { // no getters
+		for _, s := range g.closed {
+			p.Report(s.f, s.n, edit.Review, "a closed channel gives nil here from 3.7, where it gave an empty "+short(sym),
+				"take the second value, which is false then, and read no fields")
+		}
+	}
 	if g.nilable {
 		for _, s := range g.reads {
 			if getter(p, g.msg, s.n.(*ast.SelectorExpr).Sel.Name) {
