@@ -117,15 +117,26 @@ func (t *declared) embeds(p *Pass, pkg string, names ...string) bool {
 // others or not, and that declares one of the methods; nil for none. Beside it
 // an embedded implementation would make that method ambiguous.
 func (t *declared) promotes(own []*declared, names ...string) *declared {
-	for _, e := range t.bases(own) {
+	for _, e := range t.below(own) {
 		if slices.ContainsFunc(names, func(n string) bool { return e.has(n) }) {
 			return e
 		}
-		if d := e.promotes(own, names...); d != nil {
-			return d
-		}
 	}
 	return nil
+}
+
+// below returns the types of the package that the struct embeds, by way of
+// others or not. Pointers may lead back to where they come from.
+func (t *declared) below(own []*declared) []*declared {
+	out := []*declared{t}
+	for i := 0; i < len(out); i++ {
+		for _, e := range out[i].bases(own) {
+			if !slices.Contains(out, e) {
+				out = append(out, e)
+			}
+		}
+	}
+	return out[1:]
 }
 
 // bases returns the types of the package that the struct embeds.

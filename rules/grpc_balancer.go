@@ -185,8 +185,8 @@ func (p *Pass) takesAddresses(m method) bool {
 // types of its own package or not, or one that is about to: it declares the
 // methods.
 func (t *declared) embedsBelow(p *Pass, own []*declared, pkg string, methods []string) bool {
-	return t.embeds(p, pkg) || slices.ContainsFunc(t.bases(own), func(e *declared) bool {
-		return e.has(methods...) || e.embedsBelow(p, own, pkg, methods)
+	return t.embeds(p, pkg) || slices.ContainsFunc(t.below(own), func(e *declared) bool {
+		return e.has(methods...) || e.embeds(p, pkg)
 	})
 }
 

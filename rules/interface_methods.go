@@ -425,36 +425,36 @@ func (p *Pass) receiverOf(fn *types.Func) *types.TypeName {
 	return n.Obj()
 }
 
-// provided says whether a field that a type embeds will have a method of an
-// interface in the target.
+// provided says whether a field that a type embeds, by way of others or not,
+// will have a method of an interface in the target.
 func (p *Pass) provided(t, iface *types.TypeName, method string) bool {
-	s, ok := t.Type().Underlying().(*types.Struct)
-	if !ok {
-		return false
+	embedded := p.embedded(t)
+	if slices.ContainsFunc(embedded, func(e *types.TypeName) bool {
+		return types.Implements(types.NewPointer(e.Type()), iface.Type().Underlying().(*types.Interface))
+	}) {
+		return true // it is completed
 	}
-	for i := range s.NumFields() {
-		if !s.Field(i).Embedded() {
+	for _, e := range append(embedded, t) {
+		s, ok := e.Type().Underlying().(*types.Struct)
+		if !ok {
 			continue
 		}
-		n, ok := types.Unalias(deref(s.Field(i).Type())).(*types.Named)
-		if !ok || n.Obj().Pkg() == nil {
-			continue
-		}
-		if n.Obj().Pkg() == p.Pkg {
-			if types.IsInterface(n) {
-				it := n.Underlying().(*types.Interface)
+		for v := range s.Fields() {
+			n, ok := types.Unalias(deref(v.Type())).(*types.Named)
+			if !v.Embedded() || !ok {
+				continue
+			}
+			if n.Obj().Pkg() != p.Pkg {
+				if p.hasMethod(n, method) {
+					return true
+				}
+			} else if it, ok := n.Underlying().(*types.Interface); ok {
 				for k := range it.NumEmbeddeds() {
 					if e, ok := types.Unalias(it.EmbeddedType(k)).(*types.Named); ok && p.hasMethod(e, method) {
 						return true
 					}
 				}
-			} else if p.provided(n.Obj(), iface, method) || types.Implements(types.NewPointer(n), iface.Type().Underlying().(*types.Interface)) {
-				return true // the latter is completed
 			}
-			continue
-		}
-		if p.hasMethod(n, method) {
-			return true
 		}
 	}
 	return false
