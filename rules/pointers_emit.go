@@ -38,18 +38,21 @@ func (a *pointers) emit(p *Pass, g *group) {
 	for _, s := range g.edits {
 		c.Replace(s.f, s.start, s.end, s.text)
 	}
-	if len(g.reads) > 0 && !isProto(g.msg) { // no getters
+	if !g.nilable {
+		return
+	}
+	bare := false // fields are read of what may be nil
+	for _, s := range g.reads {
+		if sel := s.n.(*ast.SelectorExpr).Sel; getter(p, g.msg, sel.Name) {
+			c.ReplaceNode(s.f, sel, "Get"+sel.Name+"()")
+		} else {
+			bare = bare || !isProto(g.msg)
+		}
+	}
+	if bare {
 		for _, s := range g.closed {
 			p.Report(s.f, s.n, edit.Review, "a closed channel gives nil here from 3.7, where it gave an empty "+short(sym),
 				"take the second value, which is false then, and read no fields")
-		}
-	}
-	if g.nilable {
-		for _, s := range g.reads {
-			if getter(p, g.msg, s.n.(*ast.SelectorExpr).Sel.Name) {
-				sel := s.n.(*ast.SelectorExpr).Sel
-				c.ReplaceNode(s.f, sel, "Get"+sel.Name+"()")
-			}
 		}
 	}
 }
