@@ -255,8 +255,13 @@ func (p *Pass) becomesDuration(h Hit, now string) bool {
 		return false
 	}
 	var value ast.Expr
+	sev := edit.Review
 	_, at := h.Expr()
 	switch n := at.Parent().Node().(type) {
+	case *ast.UnaryExpr:
+		if n.Op == token.AND {
+			sev = edit.Manual
+		}
 	case *ast.KeyValueExpr:
 		if n.Key == at.Node() {
 			value = n.Value
@@ -267,7 +272,7 @@ func (p *Pass) becomesDuration(h Hit, now string) bool {
 		}
 	}
 	if value == nil {
-		p.Report(h.File, h.Ident, edit.Review, h.Symbol.String()+" was a number of hours and is a time.Duration in etcd "+string(p.Target.Line), "use its Hours()")
+		p.Report(h.File, h.Ident, sev, h.Symbol.String()+" was a number of hours and is a time.Duration in etcd "+string(p.Target.Line), "use its Hours()")
 		return true
 	}
 	c := p.Change(h.Tier, "%s was a number of hours and is a time.Duration", h.Symbol)
