@@ -28,7 +28,8 @@ import (
 // end, so do the type's.
 //
 // The same goes for an interface of the package's own that a client of etcd is
-// used as; one of another package is reported where it is used.
+// used as; one of another package is reported where it is used, and so are an
+// election or a transport that satisfy an interface no longer.
 //
 // Not matched: interfaces embedded in the type provide their own new methods.
 // Servers of gRPC embed an Unimplemented server for 3.7, which is another

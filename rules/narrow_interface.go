@@ -34,8 +34,32 @@ func (p *Pass) narrowInterfaces(done map[string]bool) {
 					p.widen(e, to, own, from, m, done)
 				}
 			}
+			p.noLonger(e, to, fn, from, done)
 		}
 	})
+}
+
+// noLonger reports a value of a struct of etcd that is used as an interface
+// which it does not satisfy any more, since a method of it changed.
+func (p *Pass) noLonger(e ast.Expr, to types.Type, fn *types.Func, from Symbol, done map[string]bool) {
+	b := atlas.BreakOf(from.Pkg, from.Name+"."+fn.Name())
+	name := types.TypeString(to, types.RelativeTo(p.Pkg))
+	if b == nil || types.IsInterface(fn.Signature().Recv().Type()) || done[name+"."+fn.Name()] {
+		return
+	}
+	form, now := p.form(b, fn), b.NewIn(p.Target.Line)
+	if form == nil || form.Class[p.lineIndex()] == atlas.None || now == "" {
+		return
+	}
+	o, _ := parseSignature(form.Sig)
+	n, _ := parseSignature(now)
+	same := func(a, b string) bool { return p.renamedTo(from.Pkg, a) == b }
+	if sameResults(o, n, same) && sameResults(signature{results: o.params}, signature{results: n.params}, same) {
+		return
+	}
+	done[name+"."+fn.Name()] = true
+	p.Report(p.FileOf(e.Pos()), e, edit.Manual, fmt.Sprintf("%s.%s has another signature in etcd %s, so this is no %s any more", from, fn.Name(), p.Target.Line, name),
+		"give the interface, and what else implements it, `"+now+"`")
 }
 
 // packageOf returns the import path of the package that a type is declared in.
