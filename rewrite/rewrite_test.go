@@ -66,13 +66,13 @@ func TestVetBringsToLightWhatItCouldNotSeeBefore(t *testing.T) {
 }
 
 func TestTargetsAreUnderstood(t *testing.T) {
-	for in, want := range map[string]int{"": 3, "auto": 3, "3.5": 1, "v3.6.16": 1} {
+	for in, want := range map[string]int{"": 3, "auto": 3, "3.5": 1, "v3.6": 1, "v3.6.16": 1, "3.6.16": 1} {
 		lines, _, _, err := targets(in)
 		if err != nil || len(lines) != want {
 			t.Errorf("targets(%q) = %v, %v; want %d lines", in, lines, err, want)
 		}
 	}
-	for _, in := range []string{"4.0", "3.4", "v3", "latest", "v3.6"} {
+	for _, in := range []string{"4.0", "3.4", "v3", "latest", "3.60", "v3.6.x"} {
 		if _, _, _, err := targets(in); err == nil {
 			t.Errorf("targets(%q): no error", in)
 		}
