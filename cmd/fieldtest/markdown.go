@@ -112,7 +112,7 @@ func (p *page) totals(b *strings.Builder) {
 		return is(w.proved() && n[edit.Manual]+n[edit.Review] == 0)
 	})
 	line("a second run changes nothing", func(_ repoResult, w rowResult) int { return is(w.plan.Again == "changes nothing") })
-	line("open compile errors", func(_ repoResult, w rowResult) int { return len(w.plan.Open) })
+	line("open compile errors", func(_ repoResult, w rowResult) int { return len(w.open()) })
 }
 
 func columns(targets []atlas.Line, text func(atlas.Line) string) string {
@@ -135,7 +135,7 @@ func (p *page) migrations(b *strings.Builder) {
 			n := w.severities()
 			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %d | %d | %d | %d | %d | %d | %s | %s | %.0f |\n",
 				r.Repo, cmp.Or(w.plan.Row.Release, string(w.line)), w.plan.Row.Status, r.before.text(), w.plan.After.text(),
-				len(w.new), len(w.plan.Open), w.changes(), n[edit.Manual], n[edit.Review], n[edit.Note],
+				len(w.new), len(w.open()), w.changes(), n[edit.Manual], n[edit.Review], n[edit.Note],
 				cell(short(w.plan.Again, 40)), w.recipe.text(r.before), w.plan.Row.Took.Seconds())
 		}
 	}
@@ -342,7 +342,7 @@ func (w rowResult) troubles(b *strings.Builder, before measured) {
 		}
 	}
 	list("New problems", w.new)
-	list("Open compile errors", w.plan.Open)
+	list("Open compile errors", w.open())
 	switch {
 	case w.recipe == nil:
 	case w.recipe.Failed != "":

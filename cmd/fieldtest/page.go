@@ -10,6 +10,7 @@ import (
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 	"github.com/etcdshift/etcdshift/rewrite/verify"
+	"github.com/etcdshift/etcdshift/rules"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
 
@@ -111,6 +112,15 @@ func (w rowResult) severities() (n [3]int) {
 	return n
 }
 
+// open are the compile errors of the plan that no finding names. A tree that is
+// left as it is has none of a plan's.
+func (w rowResult) open() []verify.Problem {
+	if w.plan.Run != nil && w.plan.Run.Status == report.Left {
+		return nil
+	}
+	return w.plan.Open
+}
+
 func (w rowResult) changes() int {
 	n := 0
 	for _, c := range w.plan.Row.Rules {
@@ -127,7 +137,7 @@ func (w rowResult) cause() string {
 	}
 	if w.plan.Run != nil && w.plan.Run.Status == report.Left {
 		for _, f := range w.plan.Run.Findings {
-			if f.Severity != edit.Note {
+			if f.Rule == rules.ClientV2.ID && f.Severity != edit.Note {
 				return fmt.Sprintf("a person has to rewrite it first: %s (%d findings)", f.Message, w.severities()[edit.Manual]+w.severities()[edit.Review])
 			}
 		}
