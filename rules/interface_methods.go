@@ -426,12 +426,17 @@ func (p *Pass) receiverOf(fn *types.Func) *types.TypeName {
 	return n.Obj()
 }
 
+// pointerImplements says whether a pointer to a type implements an interface.
+func pointerImplements(t, iface *types.TypeName) bool {
+	return types.Implements(types.NewPointer(t.Type()), iface.Type().Underlying().(*types.Interface))
+}
+
 // provided says whether a field that a type embeds, by way of others or not,
 // will have a method of an interface in the target.
 func (p *Pass) provided(t, iface *types.TypeName, method string) bool {
 	embedded := p.embedded(t)
 	if slices.ContainsFunc(embedded, func(e *types.TypeName) bool {
-		return types.Implements(types.NewPointer(e.Type()), iface.Type().Underlying().(*types.Interface))
+		return pointerImplements(e, iface)
 	}) {
 		return true // it is completed
 	}
@@ -630,7 +635,7 @@ func (p *Pass) extend(t, iface *types.TypeName, fn *types.Func, decl *ast.FuncDe
 	case options != nil:
 		p.addOptions(t, f, decl, m, *options, func(fn *types.Func) bool {
 			return slices.ContainsFunc(p.embedded(t), func(e *types.TypeName) bool {
-				return p.receiverOf(fn) == e && types.Implements(types.NewPointer(e.Type()), iface.Type().Underlying().(*types.Interface))
+				return p.receiverOf(fn) == e && pointerImplements(e, iface)
 			})
 		})
 		return true

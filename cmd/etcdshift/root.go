@@ -130,9 +130,7 @@ func (f *planFlags) registerFormat(c *cobra.Command) {
 
 // print writes the report of a plan to standard output.
 func (f *planFlags) print(c *cobra.Command, p *rewrite.Plan, applied bool) error {
-	switch f.format {
-	case "text":
-		return report.Text(c.OutOrStdout(), &p.Run, applied)
+	switch f.format { // one that options took
 	case "json":
 		return report.JSON(c.OutOrStdout(), &p.Run)
 	case "sarif":
@@ -142,7 +140,7 @@ func (f *planFlags) print(c *cobra.Command, p *rewrite.Plan, applied bool) error
 		}
 		return report.SARIF(c.OutOrStdout(), &p.Run, titles)
 	}
-	return usageError{fmt.Errorf("--format %s: must be text, json or sarif", f.format)}
+	return report.Text(c.OutOrStdout(), &p.Run, applied)
 }
 
 // printDrift writes what moved, and fails when something did.
