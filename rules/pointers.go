@@ -36,7 +36,7 @@ type group struct {
 	copies  []spot            // copies of messages that exist, to be cloned if someone writes
 	merge   *ast.AssignStmt   // the assignment that the group is, see mergeInto
 	assigns []*ast.AssignStmt // that let a message flow in
-	fills   []spot            // writes to fields of what is nil until it is set
+	fills   []spot            // writes to what is nil until it is set: to a field, or by the method in text
 	reads   []spot            // reads of fields through what may be nil
 	flagged []spot            // copies that go vet rejects
 	forced  []spot            // where etcd 3.7 has a pointer, with its symbol
@@ -70,14 +70,15 @@ type pointers struct {
 	places    map[types.Object]*group
 	result    map[resultKey]*group
 	exprs     map[ast.Expr]*group
-	writes    map[Symbol]bool          // messages whose fields the package writes
-	called    map[*ast.Ident]bool      // identifiers of functions in calls
-	taken     map[types.Object]bool    // places whose address is taken
-	filled    map[types.Object]bool    // places whose fields are written
-	zeros     map[types.Object]string  // places that would be nil until they are set
-	satisfies map[*types.Func]bool     // methods that satisfy an interface which has pointers
-	apart     map[*ast.AssignStmt]bool // assignments that are made by proto.Merge
-	set       map[types.Object]bool    // places that are assigned after their declaration
+	writes    map[Symbol]bool            // messages whose fields the package writes
+	called    map[*ast.Ident]bool        // identifiers of functions in calls
+	taken     map[types.Object]bool      // places whose address is taken
+	filled    map[types.Object]bool      // places whose fields are written
+	zeros     map[types.Object]string    // places that would be nil until they are set
+	satisfies map[*types.Func]bool       // methods that satisfy an interface which has pointers
+	apart     map[*ast.AssignStmt]bool   // assignments that are made by proto.Merge
+	set       map[types.Object]bool      // places that are assigned after their declaration
+	followed  map[*ast.SelectorExpr]bool // members of pointers that groups became
 	order     []*group
 	final     []*group
 }
@@ -120,7 +121,7 @@ func newPointers(p *Pass, apart map[*ast.AssignStmt]bool) *pointers {
 	return &pointers{
 		p: p, places: map[types.Object]*group{}, result: map[resultKey]*group{}, exprs: map[ast.Expr]*group{},
 		writes: map[Symbol]bool{}, called: map[*ast.Ident]bool{}, taken: map[types.Object]bool{}, filled: map[types.Object]bool{},
-		zeros: map[types.Object]string{}, satisfies: map[*types.Func]bool{}, set: map[types.Object]bool{}, apart: apart,
+		zeros: map[types.Object]string{}, satisfies: map[*types.Func]bool{}, set: map[types.Object]bool{}, apart: apart, followed: map[*ast.SelectorExpr]bool{},
 	}
 }
 

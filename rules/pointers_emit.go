@@ -32,7 +32,13 @@ func (a *pointers) emit(p *Pass, g *group) {
 		}
 	}
 	for _, s := range g.fills {
-		p.Report(s.f, s.n, edit.Review, "a field of "+s.f.Text(s.n.(*ast.SelectorExpr).X)+" is written or its address taken; from 3.7 that is a pointer, nil until someone sets it",
+		what := s.f.Text(s.n.(*ast.SelectorExpr).X)
+		if s.text != "" {
+			what += " is written by " + s.text
+		} else {
+			what = "a field of " + what + " is written or its address taken"
+		}
+		p.Report(s.f, s.n, edit.Review, what+"; from 3.7 that is a pointer, nil until someone sets it",
 			"set it to &"+short(sym)+"{…} first")
 	}
 	for _, s := range g.edits {

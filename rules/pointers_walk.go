@@ -827,6 +827,25 @@ func (a *pointers) address(f *File, c inspector.Cursor, n *ast.UnaryExpr) {
 		a.writes[sym] = true
 	}
 	g.edit(f, n.OpPos, n.X.Pos(), "")
+	if a.external(x) {
+		a.held(c, g)
+	}
+}
+
+// held follows the address of a field that another package declares: what it
+// points to is looked at like the field itself.
+func (a *pointers) held(c inspector.Cursor, g *group) {
+	a.p.flow(c, func(at inspector.Cursor) bool {
+		sel, ok := at.Parent().Node().(*ast.SelectorExpr)
+		if !ok || sel.X != at.Node() || a.followed[sel] {
+			return false
+		}
+		if _, pointer := types.Unalias(orInvalid(a.p.TypeOf(sel.X))).(*types.Pointer); pointer {
+			a.followed[sel] = true
+			a.memberOf(a.p.FileOf(sel.Pos()), at.Parent(), sel, g, true)
+		}
+		return false
+	})
 }
 
 // fills says whether a call may write to the messages that it gets.
@@ -894,17 +913,27 @@ func (a *pointers) member(f *File, c inspector.Cursor, n *ast.SelectorExpr) {
 		return
 	}
 	g := a.of(n.X).root()
-	fld, ok := a.p.Info.Uses[n.Sel].(*types.Var)
-	if !ok || !fld.IsField() {
-		return
-	}
-	if lhs(c) {
-		if len(g.forced) > 0 && a.external(n.X) {
+	a.memberOf(f, c, n, g, a.external(n.X))
+}
+
+// memberOf handles a member of what a group holds. outer says whether that is
+// what another package declares.
+func (a *pointers) memberOf(f *File, c inspector.Cursor, n *ast.SelectorExpr, g *group, outer bool) {
+	fills := outer && len(g.forced) > 0
+	switch obj := a.p.Info.Uses[n.Sel].(type) {
+	case *types.Func:
+		if fills && (obj.Name() == "Reset" || obj.Name() == "Unmarshal") {
+			g.fills = append(g.fills, spot{f: f, n: n, text: obj.Name()})
+		}
+	case *types.Var:
+		switch {
+		case !obj.IsField():
+		case !lhs(c):
+			g.reads = append(g.reads, spot{f: f, n: n, start: n.Sel.Pos(), end: n.Sel.End()})
+		case fills:
 			g.fills = append(g.fills, spot{f: f, n: n})
 		}
-		return
 	}
-	g.reads = append(g.reads, spot{f: f, n: n, start: n.Sel.Pos(), end: n.Sel.End()})
 }
 
 // external says whether an expression is a field that another package
