@@ -391,8 +391,10 @@ func (a *pointers) of(e ast.Expr) *group {
 func (a *pointers) group(e ast.Expr) *group {
 	msg, depth, ok := a.shapeOf(e)
 	f := a.p.FileOf(e.Pos())
-	if !ok { // nil, mostly
-		return a.fresh(nil)
+	if !ok {
+		g := a.fresh(nil)
+		a.unfollowed(f, e, g)
+		return g
 	}
 	switch e := e.(type) {
 	case *ast.Ident:
@@ -748,12 +750,12 @@ func (a *pointers) run() {
 		case *ast.CompositeLit:
 			a.elements(f, n)
 		case *ast.SendStmt:
-			if _, _, ok := a.shapeOf(n.Value); ok {
-				if _, _, ok := a.shapeOf(n.Chan); ok {
-					a.flow(f, n.Value, a.of(n.Chan), false, false)
-				} else {
-					a.sink(f, n.Value, "sent as an interface")
-				}
+			_, _, ok := a.shapeOf(n.Value)
+			switch _, _, to := a.shapeOf(n.Chan); {
+			case to:
+				a.flow(f, n.Value, a.of(n.Chan), false, false)
+			case ok:
+				a.sink(f, n.Value, "sent as an interface")
 			}
 		case *ast.UnaryExpr:
 			a.address(f, c, n)

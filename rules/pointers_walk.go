@@ -358,8 +358,13 @@ func (a *pointers) pairs(f *File, lhs, rhs []ast.Expr) {
 				return
 			}
 			for i := range min(tup.Len(), len(lhs)) {
-				if msg, _, ok := valueShape(tup.At(i).Type()); ok && !blank(lhs[i]) {
+				if blank(lhs[i]) {
+					continue
+				}
+				if msg, _, ok := valueShape(tup.At(i).Type()); ok {
 					a.into(f, a.resultOf(f, call, i, msg), lhs[i])
+				} else if _, _, ok := a.shapeOf(lhs[i]); ok {
+					a.unfollowed(f, call, a.of(lhs[i]))
 				}
 			}
 			return
@@ -372,7 +377,7 @@ func (a *pointers) pairs(f *File, lhs, rhs []ast.Expr) {
 		}
 		if _, _, ok := a.shapeOf(r); !ok {
 			if _, _, ok := a.shapeOf(lhs[i]); ok && !blank(lhs[i]) {
-				a.of(lhs[i]) // nil, or an interface's content
+				a.unfollowed(f, r, a.of(lhs[i]))
 			}
 			continue
 		}
@@ -385,6 +390,14 @@ func (a *pointers) pairs(f *File, lhs, rhs []ast.Expr) {
 			continue
 		}
 		a.flow(f, r, a.of(lhs[i]), true, false)
+	}
+}
+
+// unfollowed handles a value that goes to a place and is of a type of its own,
+// such as a named slice of messages. nil can go anywhere.
+func (a *pointers) unfollowed(f *File, e ast.Expr, to *group) {
+	if !a.p.Info.Types[e].IsNil() {
+		to.fail(f, e, "of a type that is not followed")
 	}
 }
 
@@ -500,7 +513,22 @@ func (a *pointers) sink(f *File, e ast.Expr, why string) {
 
 func (a *pointers) rangeStmt(f *File, n *ast.RangeStmt) {
 	_, depth, ok := a.shapeOf(n.X)
-	if !ok || depth == 0 {
+	if !ok {
+		for _, v := range []ast.Expr{n.Key, n.Value} {
+			if v == nil || blank(v) {
+				continue
+			}
+			if _, depth, ok := a.shapeOf(v); ok {
+				g := a.of(v).root()
+				g.fail(f, n.X, "of a type that is not followed")
+				if depth == 0 {
+					g.flagged = append(g.flagged, spot{f: f, n: v})
+				}
+			}
+		}
+		return
+	}
+	if depth == 0 {
 		return
 	}
 	g := a.of(n.X)
@@ -541,11 +569,18 @@ func (a *pointers) ret(f *File, c inspector.Cursor, n *ast.ReturnStmt) {
 		return
 	}
 	if len(n.Results) == 1 && sig.Results().Len() > 1 {
-		if call, ok := ast.Unparen(n.Results[0]).(*ast.CallExpr); ok {
-			for i := range sig.Results().Len() {
-				if msg, _, ok := valueShape(sig.Results().At(i).Type()); ok {
-					a.join(a.results(fn, i, msg), a.resultOf(f, call, i, msg))
-				}
+		call, _ := ast.Unparen(n.Results[0]).(*ast.CallExpr)
+		tup, _ := a.p.Info.TypeOf(n.Results[0]).(*types.Tuple)
+		for i := range min(tup.Len(), sig.Results().Len()) {
+			from, _, ok := valueShape(tup.At(i).Type())
+			msg, _, want := valueShape(sig.Results().At(i).Type())
+			switch {
+			case ok && want:
+				a.join(a.results(fn, i, msg), a.resultOf(f, call, i, msg))
+			case ok:
+				a.resultOf(f, call, i, from).fail(f, call, "returned as an interface")
+			case want:
+				a.unfollowed(f, call, a.results(fn, i, msg))
 			}
 		}
 		return
@@ -554,12 +589,16 @@ func (a *pointers) ret(f *File, c inspector.Cursor, n *ast.ReturnStmt) {
 		if i >= sig.Results().Len() {
 			break
 		}
-		msg, _, ok := a.shapeOf(r)
-		if _, _, want := valueShape(sig.Results().At(i).Type()); ok && !want {
+		_, _, ok := a.shapeOf(r)
+		msg, _, want := valueShape(sig.Results().At(i).Type())
+		switch {
+		case !ok && !want:
+			continue
+		case !want:
 			a.sink(f, r, "returned as an interface")
 			continue
-		}
-		if !ok {
+		case !ok:
+			a.unfollowed(f, r, a.results(fn, i, msg))
 			continue
 		}
 		a.flow(f, r, a.results(fn, i, msg), true, a.variable(r))
@@ -645,24 +684,28 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 		call, _ := ast.Unparen(n.Args[0]).(*ast.CallExpr)
 		tup, _ := info.TypeOf(n.Args[0]).(*types.Tuple)
 		for i := range tup.Len() {
-			if msg, _, ok := valueShape(tup.At(i).Type()); ok && call != nil {
-				g := a.resultOf(f, call, i, msg)
-				if a.direct(fn) && i < sig.Params().Len() && !sig.Variadic() {
-					if _, _, same := valueShape(sig.Params().At(i).Type()); same {
-						a.join(a.place(fn.Origin().Signature().Params().At(i)), g)
-						continue
-					}
+			if call == nil {
+				break
+			}
+			var to *group
+			if a.direct(fn) && i < sig.Params().Len() && !sig.Variadic() {
+				if _, _, same := valueShape(sig.Params().At(i).Type()); same {
+					to = a.place(fn.Origin().Signature().Params().At(i))
 				}
-				g.fail(f, n, "passed on together with other results")
+			}
+			msg, _, ok := valueShape(tup.At(i).Type())
+			switch {
+			case ok && to != nil:
+				a.join(to, a.resultOf(f, call, i, msg))
+			case ok:
+				a.resultOf(f, call, i, msg).fail(f, n, "passed on together with other results")
+			case to != nil:
+				a.unfollowed(f, call, to)
 			}
 		}
 		return
 	}
 	for i, arg := range n.Args {
-		msg, _, ok := a.shapeOf(arg)
-		if !ok {
-			continue
-		}
 		k := min(i, sig.Params().Len()-1)
 		if k < 0 {
 			continue
@@ -672,7 +715,15 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 		if sig.Variadic() && k == sig.Params().Len()-1 && !n.Ellipsis.IsValid() {
 			pt = pt.(*types.Slice).Elem()
 		}
-		if _, _, same := valueShape(pt); !same {
+		msg, _, ok := a.shapeOf(arg)
+		want, _, same := valueShape(pt)
+		if !ok {
+			if same && !a.p.Info.Types[arg].IsNil() {
+				a.unfollowed(f, arg, a.param(f, fun, fn, arg, k, want))
+			}
+			continue
+		}
+		if !same {
 			if comparison(fn) {
 				if _, star := ast.Unparen(arg).(*ast.StarExpr); !star {
 					a.of(arg) // message-compare takes its address, unless it is a pointer then
@@ -697,18 +748,25 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 			a.sink(f, arg, "passed as an interface")
 			continue
 		}
-		switch lit, isLit := fun.(*ast.FuncLit); {
-		case isLit:
-			a.flow(f, arg, a.place(a.litParam(lit, k)), true, false)
-		case fn == nil:
-			a.flow(f, arg, a.stuck(msg, f, arg, "passed to a function value"), true, false)
-		case a.direct(fn):
-			a.flow(f, arg, a.place(fn.Origin().Signature().Params().At(k)), true, false)
-		default:
-			sym, _ := a.p.symbol(fn)
-			a.flow(f, arg, a.outside(f, arg, msg, fn, func(sig string) ast.Expr { return paramOf(sig, k, msg) }), true, readers[sym])
+		sym := Symbol{}
+		if fn != nil {
+			sym, _ = a.p.symbol(fn)
 		}
+		a.flow(f, arg, a.param(f, fun, fn, arg, k, msg), true, readers[sym])
 	}
+}
+
+// param returns the group of the k-th parameter of what is called.
+func (a *pointers) param(f *File, fun ast.Expr, fn *types.Func, arg ast.Expr, k int, msg *types.Named) *group {
+	switch lit, isLit := fun.(*ast.FuncLit); {
+	case isLit:
+		return a.place(a.litParam(lit, k))
+	case fn == nil:
+		return a.stuck(msg, f, arg, "passed to a function value")
+	case a.direct(fn):
+		return a.place(fn.Origin().Signature().Params().At(k))
+	}
+	return a.outside(f, arg, msg, fn, func(sig string) ast.Expr { return paramOf(sig, k, msg) })
 }
 
 func (a *pointers) litParam(lit *ast.FuncLit, k int) types.Object {
@@ -723,7 +781,9 @@ func (a *pointers) builtin(f *File, n *ast.CallExpr, name string) {
 			_, _, ok := a.shapeOf(arg)
 			_, _, to := a.shapeOf(n)
 			switch {
+			case !ok && !to:
 			case !ok:
+				a.unfollowed(f, arg, a.of(n))
 			case !to:
 				a.sink(f, arg, "appended to a slice of another type")
 			default:
@@ -731,7 +791,8 @@ func (a *pointers) builtin(f *File, n *ast.CallExpr, name string) {
 			}
 		}
 	case "copy":
-		if _, _, ok := a.shapeOf(n.Args[0]); ok {
+		_, _, from := a.shapeOf(n.Args[1])
+		if _, _, to := a.shapeOf(n.Args[0]); to || from {
 			a.flow(f, n.Args[1], a.of(n.Args[0]), false, false)
 		}
 	case "len", "cap", "delete", "clear", "close", "make":
@@ -777,13 +838,20 @@ func (a *pointers) elements(f *File, n *ast.CompositeLit) {
 			fld = st.Field(i)
 		}
 		msg, _, ok := a.shapeOf(v)
-		if !ok {
-			continue
+		var want *types.Named
+		same := false
+		if fld != nil {
+			want, _, same = valueShape(fld.Type())
 		}
 		switch {
+		case !ok && (!same || a.p.Info.Types[v].IsNil()):
+		case !ok && a.local(fld):
+			a.unfollowed(f, v, a.place(fld.Origin()))
+		case !ok:
+			a.unfollowed(f, v, a.outside(f, v, want, fld, fieldType))
 		case fld == nil:
 			a.sink(f, v, "an element of a literal")
-		case func() bool { _, _, ok := valueShape(fld.Type()); return !ok }():
+		case !same:
 			a.sink(f, v, "held in an interface")
 		case a.local(fld):
 			a.flow(f, v, a.place(fld.Origin()), true, false)
