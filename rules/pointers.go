@@ -243,8 +243,11 @@ func (a *pointers) place(obj types.Object) *group {
 	if g := a.places[obj]; g != nil {
 		return g.root()
 	}
-	msg, _, _ := valueShape(obj.Type())
+	msg, _, ok := valueShape(obj.Type())
 	g := a.fresh(msg)
+	if !ok { // a field that has a type parameter
+		g.fail(a.p.FileOf(obj.Pos()), objNode(obj), "of a type that is not followed")
+	}
 	a.places[obj] = g
 	return g
 }

@@ -105,6 +105,8 @@ func (a *pointers) field(f *File, c inspector.Cursor, n *ast.Field) {
 		if obj, ok := fn.(*types.Func); ok {
 			switch {
 			case a.satisfies[obj]:
+			case !a.direct(obj):
+				g.fail(f, n, "in the signature of a generic function")
 			case obj.Signature().Recv() != nil && (obj.Exported() || a.inInterface(obj.Name())):
 				g.fail(f, n, "in the signature of a method that may satisfy an interface")
 			case !a.hidden(obj):
