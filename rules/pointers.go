@@ -723,6 +723,7 @@ func (a *pointers) run() {
 		(*ast.CallExpr)(nil), (*ast.CompositeLit)(nil), (*ast.SendStmt)(nil), (*ast.UnaryExpr)(nil), (*ast.SelectorExpr)(nil),
 		(*ast.IncDecStmt)(nil), (*ast.Ident)(nil), (*ast.BinaryExpr)(nil), (*ast.TypeAssertExpr)(nil), (*ast.FuncLit)(nil),
 		(*ast.SwitchStmt)(nil), (*ast.IndexExpr)(nil), (*ast.SliceExpr)(nil), (*ast.StarExpr)(nil), (*ast.TypeSpec)(nil),
+		(*ast.CaseClause)(nil),
 	}
 	root := a.p.index.in.Root()
 	for c := range root.Preorder((*ast.CallExpr)(nil)) {
@@ -781,6 +782,12 @@ func (a *pointers) run() {
 		case *ast.TypeAssertExpr:
 			if _, _, ok := a.shapeOf(n); ok {
 				a.of(n).fail(f, n, "taken out of an interface")
+			}
+		case *ast.CaseClause: // of a type switch, with a variable of its own
+			if v := a.p.Info.Implicits[n]; v != nil {
+				if _, _, ok := valueShape(v.Type()); ok {
+					a.place(v).fail(f, n.List[0], "taken out of an interface")
+				}
 			}
 		case *ast.Ident:
 			a.function(f, n)
