@@ -13,7 +13,8 @@ import (
 // aliases of the new ones for some releases, or took their place one to one.
 //
 // Not matched: names that changed together with a signature; rules of their
-// own have those.
+// own have those. A struct that embeds a type and has a field or method of the
+// new name is reported.
 var grpcRename = &Rule{
 	ID:    "grpc-rename",
 	Title: "name symbols of gRPC as it names them now",
@@ -105,6 +106,11 @@ func runGRPCRename(p *Pass) {
 			continue
 		}
 		for _, r := range refs {
+			if p.redeclares(r, t.new) {
+				p.Report(r.File, r.Ident, edit.Manual, t.old+" is "+t.new+" in gRPC "+t.since+", and the struct that embeds it has one of that name",
+					"leave the field out where it is the same type twice, or give it a name")
+				continue
+			}
 			c := p.Change(r.Tier, "%s is %s in gRPC %s", t.old, t.new, t.since)
 			c.ReplaceNode(r.File, r.Ident, t.new)
 			c.renameEmbedded(r, t.new)

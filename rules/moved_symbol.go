@@ -150,7 +150,7 @@ func (p *Pass) follow() {
 		suffix := ""
 		switch {
 		case strings.HasPrefix(h.Form.Sig, "field ") && strings.HasPrefix(now.Sig, "func "):
-			if assigned(h.Ref) {
+			if p.sets(h.Ref) {
 				p.Report(h.File, h.Ident, edit.Manual, h.Symbol.String()+" is the method "+symbol+" in etcd "+string(p.Target.Line)+" and cannot be set", h.Break.Advice)
 				continue
 			}
@@ -161,6 +161,14 @@ func (p *Pass) follow() {
 		}
 		member := strings.Contains(h.Break.Symbol, ".")
 		if (path == home.Path || member) && name == h.Ident.Name && suffix == "" {
+			continue
+		}
+		if p.redeclares(h.Ref, name) {
+			p.Report(h.File, h.Ident, edit.Manual, h.Symbol.String()+" is now called "+name+", and the struct that embeds it has one of that name", "leave the field out where it is the same type twice, or give it a name")
+			continue
+		}
+		if path == home.Path && !member && h.Selector() == nil && p.taken(h.Ident.Pos(), name) {
+			p.Report(h.File, h.Ident, edit.Manual, h.Symbol.String()+" is now called "+name+", which means something else here", "import the package under a name, not with a dot")
 			continue
 		}
 		c := p.Change(h.Tier, "%s is now %s", h.Symbol, strings.TrimPrefix(path+"."+symbol, home.Path+"."))
@@ -309,6 +317,51 @@ func assigned(r Ref) bool {
 		return true
 	}
 	return false
+}
+
+// sets says whether a mention of a field sets it, or elements of it, which a
+// method's result would not keep.
+func (p *Pass) sets(r Ref) bool {
+	if assigned(r) {
+		return true
+	}
+	_, c := r.Expr()
+	for {
+		up := c.Parent()
+		switch n := up.Node().(type) {
+		case *ast.ParenExpr:
+		case *ast.IndexExpr:
+			if n.X != c.Node() {
+				return false
+			}
+			if lhs(up) {
+				return true
+			}
+		case *ast.SliceExpr:
+			if n.X != c.Node() {
+				return false
+			}
+		case *ast.CallExpr:
+			id, ok := ast.Unparen(n.Fun).(*ast.Ident)
+			return ok && id.Name == "copy" && n.Args[0] == c.Node()
+		default:
+			return false
+		}
+		c = up
+	}
+}
+
+// taken says whether a name is one of the package's own at a position.
+func (p *Pass) taken(pos token.Pos, name string) bool {
+	if p.Pkg == nil {
+		return false
+	}
+	scope := p.Pkg.Scope().Innermost(pos)
+	if scope == nil {
+		return false
+	}
+	_, obj := scope.LookupParent(name, pos)
+	return obj != nil && obj.Pkg() == p.Pkg
 }
 
 // compatible says whether a mention compiles with another declaration of the

@@ -181,6 +181,34 @@ func Simple(e ast.Expr) bool {
 	return false
 }
 
+// redeclares says whether a mention embeds a type in a struct that has a field or
+// a method of another name already.
+func (p *Pass) redeclares(r Ref, name string) bool {
+	if p.Info == nil || name == r.Ident.Name {
+		return false
+	}
+	v, ok := p.Info.Defs[r.Ident].(*types.Var)
+	if !ok || !v.Embedded() {
+		return false
+	}
+	for c := range r.Cursor.Enclosing((*ast.StructType)(nil)) {
+		if st, ok := p.TypeOf(c.Node().(ast.Expr)).(*types.Struct); ok {
+			for f := range st.Fields() {
+				if f.Name() == name {
+					return true
+				}
+			}
+		}
+		spec, ok := c.Parent().Node().(*ast.TypeSpec)
+		if !ok {
+			return false
+		}
+		n, ok := p.Info.Defs[spec.Name].Type().(*types.Named)
+		return ok && ownMethod(n, name) != nil
+	}
+	return false
+}
+
 // followEmbedded renames the field that an embedded type declares, where the
 // type is called otherwise from now on.
 func (c Change) followEmbedded(id *ast.Ident, now string) {
