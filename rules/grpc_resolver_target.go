@@ -97,8 +97,13 @@ func runGRPCResolverTarget(p *Pass) {
 			if r.Selector() == nil {
 				continue // the key of a literal
 			}
+			path, ok := p.targetURL(r.Selector())
+			if !ok {
+				p.Report(r.File, r.Ident, edit.Manual, "Target."+field.old+" is Target."+field.new+" since gRPC 1.57, and this type has a URL of its own", "name the target that it embeds: x.Target."+field.new)
+				continue
+			}
 			c := p.Change(r.Tier, "Target.%s is Target.%s since gRPC 1.57", field.old, field.new)
-			c.ReplaceNode(r.File, r.Ident, field.new)
+			c.ReplaceNode(r.File, r.Ident, path+field.new)
 		}
 	}
 	for _, r := range p.Refs(grpcResolver, "Target.Endpoint") {
@@ -215,8 +220,14 @@ func (p *Pass) endpoint(r Ref) {
 					"set the path of the URL instead: "+r.File.Text(sel.X)+`.URL.Path = "/" + endpoint`)
 				return
 			}
+			path, ok := p.targetURL(sel)
+			if !ok {
+				p.Report(r.File, sel, edit.Manual, "Target.Endpoint is a method since gRPC 1.53, and is assigned to here, in a type that has a URL of its own",
+					`set the path of the URL instead: x.Target.URL.Path = "/" + endpoint`)
+				return
+			}
 			c := p.Change(r.Tier, "the endpoint of a target is the path of its URL since gRPC 1.53")
-			c.ReplaceNode(r.File, r.Ident, "URL.Path")
+			c.ReplaceNode(r.File, r.Ident, path+"URL.Path")
 			c.slash(r.File, as.Rhs[i])
 			return
 		}
@@ -241,6 +252,23 @@ func (p *Pass) selected(sel *ast.SelectorExpr) *types.Selection {
 		return nil
 	}
 	return p.Info.Selections[sel]
+}
+
+// targetURL returns what stands before the URL of a target whose field is
+// selected: the embedded field, where a type that embeds a target has a URL of its
+// own. It is false where that has no name to use.
+func (p *Pass) targetURL(sel *ast.SelectorExpr) (path string, ok bool) {
+	s := p.selected(sel)
+	if s == nil || len(s.Index()) == 1 {
+		return "", true
+	}
+	own, _, _ := types.LookupFieldOrMethod(s.Recv(), true, p.Pkg, "URL")
+	if sym, _ := p.symbol(own); own == nil || sym == (Symbol{grpcResolver, "Target.URL"}) {
+		return "", true
+	}
+	embedded, _, _ := types.LookupFieldOrMethod(s.Recv(), true, p.Pkg, "Target")
+	v, isVar := embedded.(*types.Var)
+	return "Target.", isVar && v.Embedded() && IsType(v.Type(), grpcResolver, "Target")
 }
 
 func (p *Pass) addressTypes() {
