@@ -98,10 +98,11 @@ func runGRPCAttributes(p *Pass) {
 			switch {
 			case name == "New" && len(call.Args) == 0:
 				c.Replace(r.File, call.Pos(), call.Pos(), "(*")
-				c.Replace(r.File, r.Ident.Pos(), call.End(), "Attributes)(nil)")
+				c.Replace(r.File, r.Ident.Pos(), call.End(), "Attributes)(nil)"+r.File.commentsIn(r.Ident.End(), call.End()))
 				continue
 			case name == "Attributes.WithValues" && len(call.Args) == 0:
-				c.Replace(r.File, r.Selector().X.End(), call.End(), "")
+				x := r.Selector().X.End()
+				c.Replace(r.File, x, call.End(), r.File.commentsIn(x, call.End()))
 				continue
 			case name == "Attributes.WithValues":
 				c.ReplaceNode(r.File, r.Ident, "WithValue")
@@ -133,6 +134,21 @@ func (c Change) nextPair(f *File, from, to token.Pos) {
 		end = to
 	}
 	c.Replace(f, comma, end, ").WithValue(")
+}
+
+// commentsIn writes the comments between two positions for the line of a node in
+// front of them.
+func (f *File) commentsIn(from, to token.Pos) string {
+	out := ""
+	for _, g := range f.AST.Comments {
+		for _, c := range g.List {
+			if from <= c.Pos() && c.End() <= to {
+				text := strings.TrimSuffix(strings.TrimLeft(c.Text, "/*"), "*/")
+				out += " /* " + strings.Join(strings.Fields(text), " ") + " */"
+			}
+		}
+	}
+	return out
 }
 
 // comma returns the comma between two elements of a list, those in comments
