@@ -5,6 +5,7 @@ import (
 	"go/types"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rules/atlas"
@@ -14,8 +15,9 @@ import (
 //
 // Matched: calls that encode or decode a value which holds a message with a
 // oneof (the parts of transactions, comparisons, watch requests), or a
-// clientv3.WatchResponse, where encoding/json looks for it. The JSON of all
-// other messages stays.
+// clientv3.WatchResponse, where encoding/json looks for it; calls that encode one
+// of the messages of raft and its log whose fields became pointers. The JSON of
+// all other messages stays.
 var messageJSON = &Rule{
 	ID:    "message-json",
 	Title: "report JSON of messages that changes",
@@ -39,7 +41,7 @@ import (
 
 func save(txn *pb.TxnRequest) ([]byte, error) { return json.Marshal(txn) }
 `,
-	Why:     `encoding/json wrote the content of a oneof under its protobuf name ({"Request":{"request_put":…}}) and writes it under its Go name from 3.7 ({"Request":{"RequestPut":…}}). A WatchResponse without header has "Header":null in place of {}. Stored or exchanged JSON has to be read in both forms.`,
+	Why:     `encoding/json wrote the content of a oneof under its protobuf name ({"Request":{"request_put":…}}) and writes it under its Go name from 3.7 ({"Request":{"RequestPut":…}}). A WatchResponse without header has "Header":null in place of {}. A field of raftpb, walpb or snappb that is not set is left out where it was written as zero ("Term":0); what reads it finds zero as before. Stored or exchanged JSON has to be read in both forms.`,
 	Since:   "v3.7.0",
 	Targets: []atlas.Line{atlas.Line37},
 	Safety:  Report,
@@ -75,6 +77,19 @@ func save(txn *pb.TxnRequest) ([]byte, error) { return json.Marshal(txn) }
 // oneofMessages are the messages with a oneof.
 var oneofMessages = []string{"RequestOp", "ResponseOp", "Compare", "WatchRequest"}
 
+// hasOptional says whether a message has fields that became pointers.
+func hasOptional(message Symbol) bool {
+	if !slices.Contains(messagePackages, message.Pkg) {
+		return false
+	}
+	for s := range optionalFields() {
+		if typ, _, _ := strings.Cut(s.Name, "."); s.Pkg == message.Pkg && typ == message.Name {
+			return true
+		}
+	}
+	return false
+}
+
 // jsonChanges returns a message whose JSON changes that a value of a type
 // holds or points to. What is below a type that has the method own is written
 // or read by that.
@@ -84,6 +99,10 @@ func jsonChanges(t types.Type, own string, seen map[types.Type]bool) (Symbol, bo
 	}
 	seen[t] = true
 	if sym, ok := TypeSymbol(t); ok {
+		if own == "MarshalJSON" && hasOptional(sym) {
+			_, old := oldMessage(deref(t))
+			return sym, old
+		}
 		if sym.Pkg == "etcdserver/etcdserverpb" && slices.Contains(oneofMessages, sym.Name) {
 			_, old := oldMessage(deref(t))
 			return sym, old
