@@ -20,8 +20,9 @@ import (
 // and increments, which make a pointer with proto.Uint64 and the like, or with
 // the Enum method.
 //
-// Not matched, but reported: addresses of such fields, and assignments from a
-// call with several results.
+// Not matched, but reported: addresses of such fields, assignments from a call
+// with several results, and reads in types that the repository makes from a
+// message, which have no getters.
 var proto2Fields = &Rule{
 	ID:    "proto2-fields",
 	Title: "read and write optional fields of raftpb, walpb and snappb",
@@ -169,6 +170,16 @@ func optionalUse(p *Pass, r Ref, o optional) {
 	if sel == nil {
 		return
 	}
+	own := ""
+	if s := p.selected(sel); s != nil {
+		t := deref(s.Recv())
+		for _, i := range s.Index()[:len(s.Index())-1] {
+			t = deref(t.Underlying().(*types.Struct).Field(i).Type())
+		}
+		if _, message := oldMessage(t); !message {
+			own = types.TypeString(t, types.RelativeTo(p.Pkg))
+		}
+	}
 	cur := r.Cursor.Parent()
 	for {
 		if _, ok := cur.Parent().Node().(*ast.ParenExpr); !ok {
@@ -197,6 +208,10 @@ func optionalUse(p *Pass, r Ref, o optional) {
 			c.pointTo(f, n.Rhs[i], r, o)
 			return
 		default:
+			if own != "" {
+				p.reportOwn(f, n, r, o, own)
+				return
+			}
 			if !Simple(sel.X) || o.enum {
 				p.Report(f, n, edit.Manual, short(r.Symbol)+" is a pointer in 3.7", "write x."+o.name+" = "+pointerAdvice(o, "x.Get"+o.name+"() "+strings.TrimSuffix(n.Tok.String(), "=")+" …"))
 				return
@@ -213,6 +228,10 @@ func optionalUse(p *Pass, r Ref, o optional) {
 			return
 		}
 	case *ast.IncDecStmt:
+		if own != "" {
+			p.reportOwn(f, n, r, o, own)
+			return
+		}
 		if !Simple(sel.X) {
 			p.Report(f, n, edit.Manual, short(r.Symbol)+" is a pointer in 3.7", "write x."+o.name+" = "+pointerAdvice(o, "x.Get"+o.name+"() + 1"))
 			return
@@ -231,12 +250,23 @@ func optionalUse(p *Pass, r Ref, o optional) {
 			return
 		}
 	}
+	if own != "" {
+		p.reportOwn(f, sel, r, o, own)
+		return
+	}
 	if !addressable(p, sel.X) && !pointerResult(p, sel.X) {
 		p.Report(f, sel, edit.Manual, short(r.Symbol)+" is a pointer in 3.7, and its getter needs a variable", "take the message in a variable first, or write *x."+o.name)
 		return
 	}
 	c := p.Change(p.Tier, "%s is read through its getter", short(r.Symbol))
 	c.ReplaceNode(f, r.Ident, "Get"+o.name+"()")
+}
+
+// reportOwn reports a read of a field of a type that is made from a message: it
+// has the fields, but no getters.
+func (p *Pass) reportOwn(f *File, n ast.Node, r Ref, o optional, own string) {
+	message := strings.TrimSuffix(short(r.Symbol), "."+r.Ident.Name)
+	p.Report(f, n, edit.Manual, short(r.Symbol)+" is a pointer in 3.7, and "+own+" has no getter for it", "convert to the message: (*"+message+")(x).Get"+o.name+"(), of a pointer x")
 }
 
 // pointerResult says whether a message by value will be a pointer.
