@@ -840,11 +840,17 @@ func (a *pointers) settle(g *group) {
 		return
 	}
 	sym, _ := TypeSymbol(g.msg)
-	if !a.writes[sym] || g.why != "" || g.merge != nil {
+	if !a.clones(g) || g.why != "" || g.merge != nil {
 		return
 	}
+	// A second value has no place in a clone: kv, ok := m[k].
+	pair := slices.IndexFunc(g.copies, func(s spot) bool { return a.twoValued(s.n.(ast.Expr)) })
 	switch {
-	case g.ranged:
+	case pair >= 0 && !a.writes[sym]:
+		g.why, g.whyAt = "copied where no proto.Clone can stand, and its address goes on", g.copies[pair]
+	case pair >= 0:
+		g.why, g.whyAt = "copied where no proto.Clone can stand, in a package that writes to its fields", g.copies[pair]
+	case g.ranged && a.writes[sym]:
 		g.why, g.whyAt = "copied where no proto.Clone can stand, in a package that writes to its fields", g.flaggedSpot()
 	case len(g.copies) > 0 && cloneType(g.msg) == (Symbol{}):
 		g.why, g.whyAt = "copied in a package that writes to its fields, and proto.Clone does not take it", g.flaggedSpot()
@@ -854,6 +860,12 @@ func (a *pointers) settle(g *group) {
 			g.why, g.whyAt = "copied where a variable hides the name of its package", s
 		}
 	}
+}
+
+// clones says whether the copies of a group are made with proto.Clone.
+func (a *pointers) clones(g *group) bool {
+	sym, _ := TypeSymbol(g.msg)
+	return a.writes[sym] || g.escapes && isProto(g.msg)
 }
 
 // shadowed says whether the name by which a file imports a package of etcd

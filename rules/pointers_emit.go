@@ -22,7 +22,7 @@ func (a *pointers) emit(p *Pass, g *group) {
 		return
 	}
 	c := p.Change(p.Tier, "%s is held by pointer", short(sym))
-	if a.writes[sym] || g.escapes && isProto(g.msg) {
+	if a.clones(g) {
 		cloned := map[ast.Node]bool{}
 		for _, s := range g.copies {
 			if !cloned[s.n] {

@@ -474,9 +474,6 @@ func (a *pointers) copied(f *File, e ast.Expr, g *group, vet, own bool) {
 		own = own || a.lastUse(x)
 	}
 	g = g.root()
-	if !own && a.twoValued(e) {
-		g.ranged = true // no place for a clone
-	}
 	if vet {
 		g.flagged = append(g.flagged, spot{f: f, n: e})
 	}
