@@ -1,6 +1,9 @@
 package rewrite
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -62,6 +65,39 @@ func TestVetBringsToLightWhatItCouldNotSeeBefore(t *testing.T) {
 		if got := broughtToLight(p, m, c.pr, c.before); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
+	}
+}
+
+func TestAPlanFollowsWhatCameBeforeIt(t *testing.T) {
+	const was = "package p\n\nimport (\n\t\"../z\"\n\t\"a\"\n)\n\nvar _, _ = z.X, a.X\n"
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "p.go"), []byte(was), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Index(was, `"../z"`)
+	first := edit.Change{Edits: []edit.Edit{{File: "p.go", Start: at, End: at + len(`"../z"`), New: `"example.com/z"`}}}
+	copied := strings.Replace(was, `"../z"`, `"example.com/z"`, 1)
+	x := strings.LastIndex(copied, "X")
+	p := &Plan{sources: &Sources{
+		Before:  map[string][]byte{"p.go": []byte(copied)},
+		After:   map[string][]byte{},
+		Changes: []edit.Change{{Edits: []edit.Edit{{File: "p.go", Start: x, End: x + 1, New: "Y"}}}},
+	}}
+	p.Root = root
+	p.Findings = []edit.Finding{{File: "p.go", Start: x, End: x + 1}, {File: "p.go", Start: at, End: at}}
+	if err := p.precede([]edit.Change{first}); err != nil {
+		t.Fatal(err)
+	}
+	const want = "package p\n\nimport (\n\t\"a\"\n\t\"example.com/z\"\n)\n\nvar _, _ = z.X, a.Y\n"
+	if len(p.Writes) != 1 || string(p.Writes[0].Before) != was || string(p.Writes[0].After) != want {
+		t.Errorf("writes %q, want %q to become %q", p.Writes, was, want)
+	}
+	x = strings.LastIndex(was, "X")
+	if f := p.Findings; f[0].Start != x || f[0].End != x+1 || f[1].Start != at {
+		t.Errorf("findings %v, want them at %d and %d", f, x, at)
+	}
+	if e := p.Changes[1].Edits[0]; len(p.Changes) != 2 || e.Start != x {
+		t.Errorf("changes %v, want two, the last at %d", p.Changes, x)
 	}
 }
 

@@ -52,6 +52,11 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 	if err := copySources(tree.Root, copied, res.Workspace); err != nil {
 		return nil, err
 	}
+	for name, es := range edit.ByFile(edit.Edits(res.Relative)) {
+		if err := rewriteFile(filepath.Join(copied, filepath.FromSlash(name)), es); err != nil {
+			return nil, err
+		}
+	}
 	if err := os.WriteFile(filepath.Join(copied, "go.mod"), res.GoMod, 0o666); err != nil {
 		return nil, err
 	}
@@ -69,14 +74,20 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 		return nil, err
 	}
 	p.Root = tree.Root
+	if p.sources != nil && len(res.Relative) > 0 {
+		if err := p.precede(res.Relative); err != nil {
+			return nil, err
+		}
+	}
 	if p.Status == report.Left && len(p.Writes) == 0 {
 		p.leaveLegacy()
 		return p, nil
 	}
+	p.Findings = append(p.Findings, res.Astray...)
 	p.note(res.Path+" is the module path", "go.mod", "told by "+res.PathFrom+"; --module sets another")
 	if res.Submodules {
 		p.Findings = append(p.Findings, edit.Finding{
-			Rule: "legacy-layout", Severity: edit.Manual, File: ".gitmodules", Line: 1, Col: 1,
+			Rule: legacy.Rule, Severity: edit.Manual, File: ".gitmodules", Line: 1, Col: 1,
 			Message: "vendor holds git submodules, and beside a go.mod the go command takes any folder of this name for the module's own",
 			Advice:  "git rm -r vendor, with its submodules in .gitmodules; go mod vendor makes one that the go command reads",
 		})
@@ -145,6 +156,58 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 	return p, nil
 }
 
+// precede puts changes before those of a plan that was made of the files as
+// they are with them. Offsets count the original files again.
+func (p *Plan) precede(first []edit.Change) error {
+	byFile := edit.ByFile(edit.Edits(first))
+	back := func(file string, offsets ...*int) {
+		for _, at := range offsets {
+			shift := 0
+			for _, e := range byFile[file] {
+				if e.Start+shift >= *at {
+					break
+				}
+				shift += len(e.New) - (e.End - e.Start)
+			}
+			*at -= shift
+		}
+	}
+	for i := range p.Findings {
+		f := &p.Findings[i]
+		back(f.File, &f.Start, &f.End)
+	}
+	for _, c := range p.sources.Changes {
+		for i := range c.Edits {
+			e := &c.Edits[i]
+			back(e.File, &e.Start, &e.End)
+		}
+	}
+	for name := range byFile {
+		data, err := os.ReadFile(filepath.Join(p.Root, filepath.FromSlash(name)))
+		if err != nil {
+			return err
+		}
+		p.sources.Before[name] = data
+	}
+	p.sources.Changes = append(slices.Clone(first), p.sources.Changes...)
+	if err := p.sources.settle(); err != nil {
+		return err
+	}
+	return p.setSources(p.Root)
+}
+
+// rewriteFile applies edits to a file.
+func rewriteFile(name string, es []edit.Edit) error {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if data, err = edit.Apply(data, es); err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, 0o666)
+}
+
 // leaveLegacy takes out of a plan that leaves the repository as it is what it
 // says of the go.mod that is not made.
 func (p *Plan) leaveLegacy() {
@@ -162,7 +225,7 @@ func (p *Plan) leaveLegacy() {
 
 // note adds a finding that asks nothing of anybody.
 func (p *Plan) note(message, file, advice string) {
-	p.Findings = append(p.Findings, edit.Finding{Rule: "legacy-layout", Severity: edit.Note, File: file, Line: 1, Col: 1, Message: message, Advice: advice})
+	p.Findings = append(p.Findings, edit.Finding{Rule: legacy.Rule, Severity: edit.Note, File: file, Line: 1, Col: 1, Message: message, Advice: advice})
 }
 
 // filesBelow lists the regular files below a folder, slash-separated.

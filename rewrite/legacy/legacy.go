@@ -19,12 +19,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 
+	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
 	"github.com/etcdshift/etcdshift/rules/atlas"
 )
@@ -56,13 +58,20 @@ type Result struct {
 	// vendor folder has a copy.
 	Vendored []module.Version
 	Notes    []Note // where a version is not the locked one, and why
+	// Relative are the imports by the way from a file's folder, which modules
+	// refuse, made those of the module; Astray are those that lead nowhere.
+	Relative []edit.Change
+	Astray   []edit.Finding
 }
+
+// Rule is what changes and findings here go by.
+const Rule = "legacy-layout"
 
 // Note is something to know of the versions in a go.mod.
 type Note struct{ Message, Advice string }
 
 // ErrNoPath says that nothing tells the module path.
-var ErrNoPath = errors.New("nothing tells the module path of a repository without go.mod: no package imports another, and there is no remote; pass --module")
+var ErrNoPath = errors.New("nothing tells the module path of a repository without go.mod: no package imports another by its full path, and there is no remote; pass --module")
 
 // Make finds the module path and the versions of a repository and writes a
 // go.mod for its old code.
@@ -80,6 +89,7 @@ func Make(ctx context.Context, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	res.settle(src)
 	q := newResolver(opt.Go, opt.Scratch)
 	q.vendor = filepath.Join(opt.Dir, "vendor")
 	if err := os.WriteFile(filepath.Join(opt.Scratch, "go.mod"), []byte("module "+res.Path+"\n\ngo 1.13\n"), 0o666); err != nil {
@@ -141,6 +151,30 @@ func Make(ctx context.Context, opt Options) (*Result, error) {
 	res.Notes = q.notes()
 	res.GoMod, err = f.Format()
 	return res, err
+}
+
+// settle turns relative imports into paths: those of the repository's own
+// packages, or of what lay beside it in the GOPATH.
+func (res *Result) settle(src *sources) {
+	for _, r := range src.relative {
+		p := r.in(res.Path)
+		if p == "" {
+			res.Astray = append(res.Astray, edit.Finding{
+				Rule: Rule, Severity: edit.Manual, Tier: edit.Syntax, File: r.edit.File, Start: r.edit.Start, End: r.edit.End, Line: r.line, EndLine: r.line, Col: r.col,
+				Message: fmt.Sprintf("modules refuse relative imports, and %s leads out of the repository", r.path),
+				Advice:  "import the package by its full path, or bring its folder into the repository; --module sets the path that the repository had in its GOPATH",
+			})
+			continue
+		}
+		if !own(p, res.Path) {
+			src.imports[p] = true
+		}
+		r.edit.New = strconv.Quote(p)
+		res.Relative = append(res.Relative, edit.Change{
+			Rule: Rule, Tier: edit.Syntax, Line: r.line, Edits: []edit.Edit{r.edit},
+			Message: fmt.Sprintf("modules refuse relative imports: %s is %s", r.path, p),
+		})
+	}
 }
 
 // notes tells how the versions differ from what was locked.

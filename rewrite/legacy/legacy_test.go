@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -177,6 +178,43 @@ import _ "net/http"
 		if err != nil || s.self != c.self || s.comment != c.comment {
 			t.Errorf("%s: self %q, comment %q, %v; want %q and %q", c.name, s.self, s.comment, err, c.self, c.comment)
 		}
+	}
+}
+
+func TestRelativeImportsAreThoseOfAGopath(t *testing.T) {
+	src, err := readSources(tree(t, `
+-- main.go --
+package main
+import ("./store"; own "../other/lib")
+-- store/store.go --
+package store
+import (
+	. "."
+	"../../../../../etc"
+)
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := &Result{Path: "example.com/new/svc"}
+	res.settle(src)
+	var got []string
+	for _, c := range res.Relative {
+		got = append(got, c.Edits[0].String())
+	}
+	want := []string{
+		`main.go[21:30]="\"example.com/new/svc/store\"" (legacy-layout)`,
+		`main.go[36:50]="\"example.com/new/other/lib\"" (legacy-layout)`,
+		`store/store.go[26:29]="\"example.com/new/svc/store\"" (legacy-layout)`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if !src.imports["example.com/new/other/lib"] || src.imports["example.com/new/svc/store"] {
+		t.Errorf("imports %v, want what lies beside the repository alone", src.imports)
+	}
+	if len(res.Astray) != 1 || res.Astray[0].File != "store/store.go" || res.Astray[0].Line != 4 || res.Astray[0].Col != 2 {
+		t.Errorf("findings %v, want one where the import leads out of everything", res.Astray)
 	}
 }
 

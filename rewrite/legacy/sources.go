@@ -6,21 +6,42 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
 
 // sources is what the Go files of a repository say of its imports.
 type sources struct {
-	imports map[string]bool // of packages outside the standard library
-	self    string          // import path of the root, by how packages import each other
-	comment string          // import path of the root, by import comments
+	imports  map[string]bool // of packages outside the standard library
+	relative []relative      // imports by the way from the file's folder
+	self     string          // import path of the root, by how packages import each other
+	comment  string          // import path of the root, by import comments
 	// workspace says that packages import what Godeps/_workspace holds by the
 	// path that it has there, as "godep save -r" wrote it.
 	workspace bool
+}
+
+// relative is an import such as "../conf", which modules refuse.
+type relative struct {
+	edit      edit.Edit // of the path; what replaces it is not known yet
+	line, col int
+	path      string
+}
+
+// in returns the path that the import has in a GOPATH, "" for one that leads
+// out of it.
+func (r relative) in(mod string) string {
+	p := path.Join(mod, path.Dir(r.edit.File), r.path)
+	if !own(p, mod) && (isStd(p) || strings.HasPrefix(p, "../")) {
+		return ""
+	}
+	return p
 }
 
 const workspace = "/Godeps/_workspace/src/"
@@ -58,14 +79,19 @@ func readSources(root string) (*sources, error) {
 		if m := importComment.FindSubmatch(data); m != nil {
 			comments[rel] = string(m[1])
 		}
-		f, _ := parser.ParseFile(token.NewFileSet(), file, data, parser.ImportsOnly)
+		fset := token.NewFileSet()
+		f, _ := parser.ParseFile(fset, file, data, parser.ImportsOnly)
 		if f == nil {
 			return nil
 		}
 		for _, spec := range f.Imports {
 			p, err := strconv.Unquote(spec.Path.Value)
 			if err == nil && build.IsLocalImport(p) {
-				continue // a folder of the repository's own
+				at, end := fset.PositionFor(spec.Path.Pos(), false), fset.PositionFor(spec.Path.End(), false)
+				s.relative = append(s.relative, relative{
+					edit.Edit{File: path.Join(rel, name), Start: at.Offset, End: end.Offset, Rule: Rule}, at.Line, at.Column, p,
+				})
+				continue
 			}
 			if root, _, ok := strings.Cut(p, workspace); ok {
 				s.self, s.workspace = root, true
