@@ -72,18 +72,27 @@ func (p *Plan) Diff() (string, error) {
 	return edit.Diff(changes), nil
 }
 
-// Apply writes the plan: all files or none. force also writes a plan that
-// would break what builds today.
-func (p *Plan) Apply(force bool) error {
-	if len(p.Writes) == 0 {
-		return nil
-	}
+// Refused says why Apply does not write the plan, nil if it does. force also
+// writes a plan that would break what builds today.
+func (p *Plan) Refused(force bool) error {
 	switch {
-	case force:
+	case force || len(p.Writes) == 0:
 	case p.Status == report.Worse:
 		return ErrUnproved
 	case p.Status == report.Unresolved:
 		return ErrUnresolved
 	}
-	return journal.Apply(p.Root, p.Writes, journal.Meta{Command: "migrate", Target: "etcd " + p.Release, Time: time.Now()})
+	return nil
+}
+
+// Apply writes the plan: all files or none.
+func (p *Plan) Apply(force bool) error {
+	if err := p.Refused(force); err != nil || len(p.Writes) == 0 {
+		return err
+	}
+	meta := journal.Meta{Command: "migrate", Target: "etcd " + p.Release, Time: time.Now()}
+	if p.Status == report.Nothing { // but for the pins
+		meta.Command, meta.Target = "migrate --record-pins", ""
+	}
+	return journal.Apply(p.Root, p.Writes, meta)
 }

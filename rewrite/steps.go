@@ -11,6 +11,7 @@ import (
 
 	"github.com/etcdshift/etcdshift/rewrite/deps"
 	"github.com/etcdshift/etcdshift/rewrite/load"
+	"github.com/etcdshift/etcdshift/rewrite/report"
 )
 
 // Steps returns the targets of a migration that goes one minor line at a
@@ -69,5 +70,9 @@ func (p *Plan) Commit(ctx context.Context) error {
 	if err := git(list, "add", "-A", "--pathspec-from-file=-", "--pathspec-file-nul"); err != nil {
 		return err
 	}
-	return git(list, "commit", "-q", "-m", "Migrate to etcd "+p.Release, "--pathspec-from-file=-", "--pathspec-file-nul")
+	subject := "Migrate to etcd " + p.Release
+	if p.Status == report.Nothing {
+		subject = "Record the versions of etcd, gRPC and protobuf"
+	}
+	return git(list, "commit", "-q", "-m", subject, "--pathspec-from-file=-", "--pathspec-file-nul")
 }

@@ -43,11 +43,16 @@ func migrateCommand() *cobra.Command {
 				}
 			}
 			left := 0
-			for _, t := range targets {
+			for i, t := range targets {
 				opt.Target = t
 				p, err := rewrite.Make(c.Context(), opt)
 				if err != nil {
 					return err
+				}
+				if recordPins && i+1 == len(targets) && p.Refused(allowUnproved) == nil {
+					if err := p.RecordPins(c.Context(), opt); err != nil {
+						return err
+					}
 				}
 				applyErr := p.Apply(allowUnproved)
 				err = f.print(c, p, applyErr == nil)
@@ -64,11 +69,6 @@ func migrateCommand() *cobra.Command {
 					if err := p.Commit(c.Context()); err != nil {
 						return err
 					}
-				}
-			}
-			if recordPins {
-				if err := rewrite.RecordPins(c.Context(), opt); err != nil {
-					return err
 				}
 			}
 			if left > 0 {

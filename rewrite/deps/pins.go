@@ -98,22 +98,42 @@ func (p *Pins) Bytes() []byte {
 	return b.Bytes()
 }
 
-// CurrentPins reads the pins of a repository as it is. modules are the
-// folders of its modules, relative to the root.
-func CurrentPins(ctx context.Context, run *gocmd.Runner, root string, modules []string) (*Pins, error) {
+// Repository is one as a plan leaves it, or as it is.
+type Repository struct {
+	Root    string
+	Modules []string // folders of its modules, relative to Root
+	// Planned are the files that come out otherwise than they are, by name
+	// relative to Root; nil for one that goes.
+	Planned map[string][]byte
+}
+
+// read reads a file, by its name relative to the root.
+func (r *Repository) read(name string) ([]byte, error) {
+	data, ok := r.Planned[name]
+	switch {
+	case !ok:
+		return os.ReadFile(filepath.Join(r.Root, filepath.FromSlash(name)))
+	case data == nil:
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
+	}
+	return data, nil
+}
+
+// Pins reads the pins of a repository.
+func (r *Repository) Pins(ctx context.Context, run *gocmd.Runner) (*Pins, error) {
+	root := r.Root
 	p := &Pins{Modules: []ModulePin{}}
-	for _, m := range modules {
-		pins, err := modulePins(ctx, run, filepath.Join(root, filepath.FromSlash(m)), m)
+	for _, m := range r.Modules {
+		pins, err := r.modulePins(ctx, run, m)
 		if err != nil {
 			return nil, err
 		}
 		p.Modules = append(p.Modules, pins...)
 	}
-	if _, work := gocmd.Vendored(root); work {
-		var err error
-		if p.WorkVendor, err = vendorPins(root); err != nil {
-			return nil, err
-		}
+	if versions, work, err := r.vendorPins("."); err != nil {
+		return nil, err
+	} else if work {
+		p.WorkVendor = versions
 	}
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -129,11 +149,11 @@ func CurrentPins(ctx context.Context, run *gocmd.Runner, root string, modules []
 		if ext := path.Ext(name); (ext != ".yml" && ext != ".yaml") || !d.Type().IsRegular() {
 			return nil
 		}
-		data, err := os.ReadFile(file)
+		rel, err := filepath.Rel(root, file)
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(root, file)
+		data, err := r.read(filepath.ToSlash(rel))
 		if err != nil {
 			return err
 		}
@@ -149,8 +169,9 @@ func CurrentPins(ctx context.Context, run *gocmd.Runner, root string, modules []
 	return p, err
 }
 
-func modulePins(ctx context.Context, run *gocmd.Runner, dir, rel string) ([]ModulePin, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+func (r *Repository) modulePins(ctx context.Context, run *gocmd.Runner, rel string) ([]ModulePin, error) {
+	dir := filepath.Join(r.Root, filepath.FromSlash(rel))
+	data, err := r.read(path.Join(rel, "go.mod"))
 	if err != nil {
 		return nil, err
 	}
@@ -165,9 +186,9 @@ func modulePins(ctx context.Context, run *gocmd.Runner, dir, rel string) ([]Modu
 		}
 		return by[path]
 	}
-	for _, r := range mod.Require {
-		if pinned(r.Mod.Path) {
-			pin(r.Mod.Path).GoMod = r.Mod.Version
+	for _, req := range mod.Require {
+		if pinned(req.Mod.Path) {
+			pin(req.Mod.Path).GoMod = req.Mod.Version
 		}
 	}
 	// A go.sum that lacks a line is not what is asked about: list with a copy
@@ -181,12 +202,16 @@ func modulePins(ctx context.Context, run *gocmd.Runner, dir, rel string) ([]Modu
 	if err := os.WriteFile(copied, data, 0o644); err != nil {
 		return nil, err
 	}
-	if sum, err := os.ReadFile(filepath.Join(dir, "go.sum")); err == nil {
+	if sum, err := r.read(path.Join(rel, "go.sum")); err == nil {
 		if err := os.WriteFile(filepath.Join(scratch, "go.sum"), sum, 0o644); err != nil {
 			return nil, err
 		}
 	}
-	out, err := run.With("GOWORK=off").Run(ctx, dir, "list", "-m", "-mod=mod", "-modfile="+copied, "-f", "{{.Path}} {{with .Replace}}{{.Path}}{{with .Version}}@{{.}}{{end}}{{else}}{{.Version}}{{end}}", "all")
+	overlay, err := r.overlay(scratch)
+	if err != nil {
+		return nil, err
+	}
+	out, err := run.With("GOWORK=off").Run(ctx, dir, "list", "-m", "-mod=mod", "-modfile="+copied, "-overlay="+overlay, "-f", "{{.Path}} {{with .Replace}}{{.Path}}{{with .Version}}@{{.}}{{end}}{{else}}{{.Version}}{{end}}", "all")
 	if err != nil {
 		return nil, fmt.Errorf("the build list of %s: %w", rel, err)
 	}
@@ -196,11 +221,11 @@ func modulePins(ctx context.Context, run *gocmd.Runner, dir, rel string) ([]Modu
 			pin(path).Build = version
 		}
 	}
-	if own, _ := gocmd.Vendored(dir); own {
-		vendored, err := vendorPins(dir)
-		if err != nil {
-			return nil, err
-		}
+	vendored, work, err := r.vendorPins(rel)
+	if err != nil {
+		return nil, err
+	}
+	if !work {
 		for path, version := range vendored {
 			pin(path).Vendor = version
 		}
@@ -212,19 +237,44 @@ func modulePins(ctx context.Context, run *gocmd.Runner, dir, rel string) ([]Modu
 	return pins, nil
 }
 
-// vendorPins reads the versions in the vendor folder of a directory.
-func vendorPins(dir string) (map[string]string, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "vendor", "modules.txt"))
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]string{}
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) >= 3 && f[0] == "#" && f[2] != "=>" && pinned(f[1]) {
-			out[f[1]] = f[2]
+// overlay has the module files that are planned stand in for those that are
+// there: modules of a repository replace each other by their folders.
+func (r *Repository) overlay(scratch string) (string, error) {
+	replace := map[string]string{}
+	for i, name := range sortedKeys(r.Planned) {
+		if path.Base(name) == "go.mod" && r.Planned[name] != nil {
+			p := filepath.Join(scratch, fmt.Sprintf("%d.mod", i))
+			if err := os.WriteFile(p, r.Planned[name], 0o644); err != nil {
+				return "", err
+			}
+			replace[filepath.Join(r.Root, filepath.FromSlash(name))] = p
 		}
 	}
-	return out, nil
+	data, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(scratch, "overlay.json")
+	return file, os.WriteFile(file, data, 0o644)
+}
+
+// vendorPins reads the versions in the vendor folder of a directory, if there
+// is one, and says whether that is a workspace's.
+func (r *Repository) vendorPins(rel string) (versions map[string]string, work bool, err error) {
+	data, err := r.read(path.Join(rel, "vendor/modules.txt"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	} else if err != nil {
+		return nil, false, err
+	}
+	versions = map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		work = work || strings.TrimSpace(line) == "## workspace"
+		if f := strings.Fields(line); len(f) >= 3 && f[0] == "#" && f[2] != "=>" && pinned(f[1]) {
+			versions[f[1]] = f[2]
+		}
+	}
+	return versions, work, nil
 }
 
 // Compare returns where the pins as they are differ from those recorded, and

@@ -31,7 +31,7 @@ func TestPinsNoticeWhatMoves(t *testing.T) {
 	write("deploy/compose.yaml", "services:\n  etcd:\n    image: quay.io/coreos/etcd:v3.5.9\n  app:\n    image: example.com/app:1\n")
 	now := func(modules ...string) *deps.Pins {
 		t.Helper()
-		p, err := deps.CurrentPins(context.Background(), &gocmd.Runner{}, root, append([]string{"."}, modules...))
+		p, err := (&deps.Repository{Root: root, Modules: append([]string{"."}, modules...)}).Pins(context.Background(), &gocmd.Runner{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,11 @@ func JSON(w io.Writer, r *Run) error {
 // Headline says in one line how a run ended.
 func (r *Run) Headline() string {
 	if r.Status == Nothing {
-		return fmt.Sprintf("nothing to do: %s with an old etcd import", Count(r.GoFiles, "Go file, not one", "Go files, none"))
+		s := fmt.Sprintf("nothing to do: %s with an old etcd import", Count(r.GoFiles, "Go file, not one", "Go files, none"))
+		for _, f := range r.Files { // the pins
+			s += "; " + f.Path
+		}
+		return s
 	}
 	s := fmt.Sprintf("etcd %s: %s; %s in %s", cmp.Or(r.Release, r.Line), r.Status, Count(r.edits(), "edit", "edits"), Count(len(r.Files), "file", "files"))
 	if n := r.Left(); n > 0 {
@@ -59,7 +63,7 @@ func (r *Run) edits() int {
 func Text(w io.Writer, r *Run, applied bool) error {
 	var b strings.Builder
 	if r.Status == Nothing {
-		b.WriteString(r.Headline() + "\n")
+		b.WriteString(r.Headline() + written(r, applied) + "\n")
 		notes(&b, r)
 		_, err := io.WriteString(w, b.String())
 		return err
@@ -113,17 +117,20 @@ func Text(w io.Writer, r *Run, applied bool) error {
 	}
 	findings(&b, r)
 	notes(&b, r)
-	b.WriteString("\n" + r.Headline())
-	switch {
-	case len(r.Files) == 0:
-	case applied:
-		fmt.Fprintf(&b, "; written (%s takes it back)", Undo(r.Root))
-	default:
-		b.WriteString("; nothing written")
-	}
-	b.WriteString("\n")
+	b.WriteString("\n" + r.Headline() + written(r, applied) + "\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// written says what became of the files of a run.
+func written(r *Run, applied bool) string {
+	switch {
+	case len(r.Files) == 0:
+		return ""
+	case applied:
+		return fmt.Sprintf("; written (%s takes it back)", Undo(r.Root))
+	}
+	return "; nothing written"
 }
 
 // Undo is the command that takes back what was written, for the folder that
