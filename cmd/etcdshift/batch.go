@@ -386,36 +386,45 @@ func batchStatusCommand() *cobra.Command {
 				return err
 			}
 			remote := store.URL != "" || store.Context != ""
-			if once || p.Over || !remote && !p.Alive() {
+			going := func(p batch.Progress) bool { return !p.Over && (remote || p.Alive()) }
+			if once || !going(p) {
 				fmt.Fprintln(c.OutOrStdout(), p)
-				if !p.Over && !remote && !p.Alive() {
-					fmt.Fprintf(c.OutOrStdout(), "no run is going on; the last one stopped at %s; 'etcdshift batch run LIST' goes on\n", p.Updated.Format(time.DateTime))
-				}
-				return nil
+			} else if p, err = follow(c, store.Connection, p, going); err != nil {
+				return err
 			}
-			d := batch.NewDisplay(c.OutOrStdout())
-			defer d.Close()
-			t := time.NewTicker(500 * time.Millisecond)
-			defer t.Stop()
-			for {
-				d.Update(p)
-				if p.Over || !remote && !p.Alive() {
-					return nil
-				}
-				select {
-				case <-c.Context().Done():
-					return nil
-				case <-t.C:
-				}
-				if p, err = batch.ReadProgress(c.Context(), store.Connection); err != nil {
-					return err
-				}
+			if !p.Over && !going(p) {
+				fmt.Fprintf(c.OutOrStdout(), "no run is going on; the last one stopped at %s; 'etcdshift batch run LIST' goes on\n", p.Updated.Format(time.DateTime))
 			}
+			return nil
 		},
 	}
 	store.register(c)
 	c.Flags().BoolVar(&once, "once", false, "print where the run is and end")
 	return c
+}
+
+// follow shows the progress of a run for as long as it is going on, or until
+// it is interrupted, and returns the last.
+func follow(c *cobra.Command, conn batch.Connection, p batch.Progress, going func(batch.Progress) bool) (batch.Progress, error) {
+	d := batch.NewDisplay(c.OutOrStdout())
+	defer d.Close()
+	t := time.NewTicker(500 * time.Millisecond)
+	defer t.Stop()
+	for {
+		d.Update(p)
+		if !going(p) {
+			return p, nil
+		}
+		select {
+		case <-c.Context().Done():
+			return p, nil
+		case <-t.C:
+		}
+		var err error
+		if p, err = batch.ReadProgress(c.Context(), conn); err != nil {
+			return p, err
+		}
+	}
 }
 
 func batchReportCommand() *cobra.Command {

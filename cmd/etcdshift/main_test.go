@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -9,8 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/etcdshift/etcdshift/rewrite/batch"
 )
 
 func TestMain(m *testing.M) {
@@ -109,5 +113,24 @@ func TestAnInterruptSaysWhatItLeaves(t *testing.T) {
 	}
 	if got, want := stderr.String(), "etcdshift: "+errInterrupted.Error()+"\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("stderr %q, want %q at its end", got, want)
+	}
+}
+
+// TestStatusSaysThatARunHasStopped follows a run that was killed.
+func TestStatusSaysThatARunHasStopped(t *testing.T) {
+	state := t.TempDir()
+	data, err := json.Marshal(batch.Progress{Total: 3, Done: 1, Updated: time.Now().Add(-4500 * time.Millisecond)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(state, "progress.json"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr strings.Builder
+	if got := run(t.Context(), []string{"batch", "status", "--state", state}, &stdout, &stderr); got != exitDone {
+		t.Errorf("exit status %d, want %d; %s", got, exitDone, stderr.String())
+	}
+	if got := stdout.String(); !strings.Contains(got, "\nno run is going on; the last one stopped at ") {
+		t.Errorf("stdout %q does not say that the run stopped", got)
 	}
 }
