@@ -53,6 +53,15 @@ ExecStart=/usr/bin/etcd \
 		{name: "the v2 API of a command", file: "Makefile", line: atlas.Line36,
 			before: "run:\n\tdocker run -d quay.io/coreos/etcd:v3.4.9 etcd --enable-v2=true\n\t./bin/etcdctl --debug --ca-file x ls\n\t./svc --debug --proxy on\n",
 			found:  []string{"2: the etcd 3.6 server does not know --enable-v2; v3.5.35 was the last that did: drop it: the server has no v2 API any more; move clients and their data to v3 first"}},
+		{name: "tools that etcd is given to by name", file: "logs.sh", line: atlas.Line36,
+			before: "kubectl logs etcd --debug\nkubectl -n kube-system logs etcd --log-output=x\ndocker logs etcd --debug\njournalctl -u etcd --debug\npgrep etcd --debug\nkubectl logs etcd \\\n  --debug\n"},
+		{name: "etcd in a container of theirs", file: "run.sh", line: atlas.Line36,
+			before: "kubectl exec -it etcd-0 -- etcd --debug\ndocker run --rm x/etcd:v3.4.9 etcd --debug\ndocker exec etcd /bin/etcd --debug\n",
+			found: []string{
+				"1: the etcd 3.6 server does not know --debug; v3.4.31 was the last that did: --log-level=debug*",
+				"2: the etcd 3.6 server does not know --debug; v3.4.31 was the last that did: --log-level=debug*",
+				"3: the etcd 3.6 server does not know --debug; v3.4.31 was the last that did: --log-level=debug*",
+			}, after: "kubectl exec -it etcd-0 -- etcd --log-level=debug\ndocker run --rm x/etcd:v3.4.9 etcd --log-level=debug\ndocker exec etcd /bin/etcd --log-level=debug\n"},
 		{name: "it is there in 3.5", file: "Makefile", line: atlas.Line35, before: "run:\n\tdocker run -d quay.io/coreos/etcd:v3.4.9 etcd --enable-v2=true\n"},
 		{name: "a compose file", file: "docker-compose.yml", line: atlas.Line36, before: `services:
   etcd:

@@ -104,11 +104,12 @@ var (
 	etcdCommand = regexp.MustCompile(`(?:^|^\s*@|[\s/"'\[,=(])etcd(?::[\w.-]+)?["']?(?:[\s,\])]|$)`)
 	// runItem is etcd as the first item of a command.
 	runItem = regexp.MustCompile(`^[\s\[-]*["']?[\w./-]*\betcd["']?,?\s*$`)
-	// anotherCommand begins one on the same line.
-	anotherCommand = regexp.MustCompile(`(?:&&|\|\||[;&|])\s`)
+	// anotherCommand begins one on the same line, or in a container.
+	anotherCommand = regexp.MustCompile(`(?:&&|\|\||[;&|]|\s--)\s`)
 	// ofAnother is a tool of etcd's that has flags of the same names, or one
 	// that etcd is given to by name, such as a release of helm.
-	ofAnother = regexp.MustCompile(`\b(?:etcd(?:ctl|utl)|helm|systemctl|brew|apt|apt-get|apk|yum|dnf|snap)\b`)
+	ofAnother = regexp.MustCompile(`\b(?:etcd(?:ctl|utl)|helm|kubectl|systemctl|journalctl|brew|apt|apt-get|apk|yum|dnf|snap|pgrep|pkill|killall|grep)\b|` +
+		`\b(?:docker|podman|nerdctl)\S*\s(?:.*\s)?(?:build|cp|inspect|kill|logs|pull|push|rm|restart|start|stop|tag|up)\s`)
 	// listed ends where a line begins with its flag: indentation, a list's dash,
 	// quotes.
 	listed = regexp.MustCompile(`^[\s"'\[,-]*$`)
@@ -144,6 +145,9 @@ func flagSettings(text string, ls []textLine) []*setting {
 			g = nil // of another container or service
 		}
 		another := ofAnother.MatchString(lastCommand(head))
+		if another && len(ms) == 0 {
+			g = nil // its flags may stand on the lines that follow
+		}
 		if named := etcdCommand.MatchString(head) && !(i > 0 && isValue(ls[i-1].text, l.text)); named && !another {
 			if g == nil || len(ms) == 0 && !continued {
 				g = &settingGroup{} // the name alone: a list's item, or an image
