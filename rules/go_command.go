@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +14,8 @@ import (
 // in Makefiles, Dockerfiles, scripts and CI files.
 //
 // Matched: go get, go install, go build, go mod and the like with a path of old
-// etcd, its root alone, with a version, or with /... included.
+// etcd, its root alone, with a version, or with /... included; of the modules
+// since 3.5, those that the target does not have any more, and older versions.
 //
 // Not matched: prose. Nothing is rewritten: what the command is for decides
 // whether it goes, names a module, or is a release to download.
@@ -28,7 +30,7 @@ var goCommand = &Rule{
 	Refs:   []string{"https://go.dev/ref/mod#go-get"},
 	Text: func(p *TextPass) {
 		for _, l := range p.goCommands() {
-			for _, at := range oldWords(l.text) {
+			for _, at := range p.oldWords(l.text) {
 				p.reportGoCommand(l.start+at[0], l.text[at[0]:at[1]])
 			}
 		}
@@ -43,6 +45,9 @@ var (
 // linkerValue ends in the linker's flag -X.
 var linkerValue = regexp.MustCompile(`-X[\s=]*["']?$`)
 
+// dropped ends in a flag of go mod edit that takes a module out.
+var dropped = regexp.MustCompile(`-drop\w+=$`)
+
 // goCommands returns the commands that have a path of old etcd.
 func (p *TextPass) goCommands() []textLine {
 	if prose(p.Name) {
@@ -52,12 +57,12 @@ func (p *TextPass) goCommands() []textLine {
 		if strings.HasPrefix(strings.TrimSpace(l.text), "#") || !goTool.MatchString(l.text) {
 			return true
 		}
-		return len(oldWords(l.text)) == 0
+		return len(p.oldWords(l.text)) == 0
 	})
 }
 
 // oldWords returns where the arguments of a command are that name old etcd.
-func oldWords(text string) [][2]int {
+func (p *TextPass) oldWords(text string) [][2]int {
 	var out [][2]int
 	for _, m := range oldWord.FindAllStringSubmatchIndex(text, -1) {
 		if m[3] < len(text) && isPathByte(text[m[3]]) {
@@ -66,7 +71,10 @@ func oldWords(text string) [][2]int {
 		if linkerValue.MatchString(text[:m[2]]) {
 			continue // names a variable for the linker to set
 		}
-		if _, ok := oldPackage(text[m[2]:m[3]]); ok {
+		if dropped.MatchString(text[:m[2]]) {
+			continue
+		}
+		if _, ok := p.oldPackage(text[m[2]:m[3]]); ok {
 			out = append(out, [2]int{m[2], m[3]})
 		}
 	}
@@ -75,18 +83,27 @@ func oldWords(text string) [][2]int {
 
 // oldPackage reads an argument of the go command: the package of old etcd, ""
 // for its root or all of it.
-func oldPackage(word string) (rel string, ok bool) {
-	path, _, _ := strings.Cut(word, "@")
+func (p *TextPass) oldPackage(word string) (rel string, ok bool) {
+	path, version, _ := strings.Cut(word, "@")
 	path = strings.TrimSuffix(strings.TrimSuffix(path, "..."), "/")
 	if slices.Contains(atlas.OldRoots(), path) {
 		return "", true
 	}
 	rel, layout, ok := atlas.Canonical(path)
-	return rel, ok && layout != atlas.LayoutSplit
+	if layout != atlas.LayoutSplit {
+		return rel, ok
+	}
+	if home, known := atlas.HomeOf(rel, p.Target.Line); known && (home.Gone || home.Path != path) {
+		return rel, true
+	}
+	line, known := atlas.LineOf(version)
+	return rel, known && line < p.Target.Line
 }
 
 func (p *TextPass) reportGoCommand(at int, word string) {
-	rel, _ := oldPackage(word)
+	rel, _ := p.oldPackage(word)
+	path, _, _ := strings.Cut(word, "@")
+	_, layout, _ := atlas.Canonical(path)
 	version := p.Target.Version
 	if version == "" {
 		version = atlas.Newest(p.Target.Line)
@@ -99,7 +116,9 @@ func (p *TextPass) reportGoCommand(at int, word string) {
 	case known && home.Gone:
 		advice = "drop it: " + home.Note
 	case known:
-		advice = "go get " + home.Path + "@" + version
+		advice = "go get " + home.Path + "@" + cmp.Or(atlas.Companion(home.Module, version), "latest")
+	case layout == atlas.LayoutSplit: // a module without a package at its root
+		advice = "go get " + path + "@" + version
 	}
 	p.Report(at, at+len(word), edit.Review, "this command has "+word+" of old etcd",
 		advice+"; nothing, where it was to fetch what the build needs: go.mod says that")
