@@ -123,6 +123,30 @@ package other
 	}
 }
 
+func TestMentions(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		want bool
+	}{
+		{"// see github.com/coreos/etcd/clientv3", true},
+		{"// see github.com/coreos/etcd", false},
+		{"//go:generate protoc -I$GOPATH/src/github.com/coreos/etcd a.proto", true},
+		{"//go:generate protoc -I. -I$GOPATH/src/github.com/coreos/etcd/ a.proto", true},
+		{"//go:generate protoc -I$GOPATH/src/github.com/coreos/etcd-operator a.proto", false},
+		{"//go:generate moq $GOPATH/pkg/mod/go.etcd.io/etcd@v3.3.10+incompatible/clientv3 KV", true},
+		{"//counterfeiter:generate -o f.go github.com/coreos/etcd/clientv3.KV", true},
+		{"//go:generate mockgen go.etcd.io/etcd/raft/v3 Node", true},
+		{"//go:generate mockgen -source=vendor/go.etcd.io/etcd/server/v3/mvcc/kv.go", true},
+		{"//go:generate mockgen go.etcd.io/etcd/client/v3 KV", false},
+		{"//go:generate mockgen -source=vendor/go.etcd.io/etcd/client/v3/kv.go", false},
+		{"//go:generate mockgen go.etcd.io/bbolt Tx", false},
+	} {
+		if got := mentions([]byte("package a\n\n" + c.line + "\n")); got != c.want {
+			t.Errorf("%s: %v, want %v", c.line, got, c.want)
+		}
+	}
+}
+
 func TestScanRefusesWhatIsNoRepository(t *testing.T) {
 	dir := tree(t, "-- readme.txt --\nnothing\n")
 	if _, err := Scan(context.Background(), dir); !errors.Is(err, ErrNoGoFiles) {

@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -64,7 +65,7 @@ type Source struct {
 	Etcd    bool   // imports an etcd package
 	Old     bool   // imports one by an old path
 	Beside  bool   // imports a package whose users change with etcd, such as gRPC
-	Mention bool   // an old path stands elsewhere in the file
+	Mention bool   // a path that moves stands elsewhere in the file
 	Err     error  // the import clause does not parse
 }
 
@@ -401,24 +402,58 @@ func readSources(ctx context.Context, root string, files []string) ([]*Source, e
 	return slices.Concat(out...), nil
 }
 
-// mentions says whether a path of an old layout stands anywhere in a file.
+// mentions says whether a path that moves stands anywhere in a file, or an old
+// module in a directive.
 func mentions(data []byte) bool {
 	for _, root := range atlas.OldRoots() {
-		for rest := data; ; {
-			i := bytes.Index(rest, []byte(root+"/"))
+		for at := 0; ; {
+			i := bytes.Index(data[at:], []byte(root))
 			if i < 0 {
 				break
 			}
-			rest = rest[i:]
-			end := bytes.IndexFunc(rest, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"'`),;:#", r) })
-			if end < 0 {
-				end = len(rest)
+			start := at + i
+			at = start + len(root)
+			path := data[start:]
+			if end := bytes.IndexFunc(path, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"'`),;:#", r) }); end >= 0 {
+				path = path[:end]
 			}
-			if _, layout, ok := atlas.Canonical(string(rest[:end])); ok && layout != atlas.LayoutSplit {
+			switch below := string(path[len(root):]); {
+			case strings.HasPrefix(below, "/") && moves(string(path)):
+				return true
+			case below == "" || below == "/" || strings.HasPrefix(below, "@"):
+				if directive.Match(data[bytes.LastIndexByte(data[:start], '\n')+1 : start]) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// directive matches the beginning of a line that a tool reads, such as
+// //go:generate.
+var directive = regexp.MustCompile(`^//[a-z0-9]+:[a-z0-9]`)
+
+// moves says whether a path is of an old layout, or of a package that has moved
+// since the modules were split. What follows the package, such as a file, does
+// not count.
+func moves(path string) bool {
+	for path != "" {
+		rel, layout, ok := atlas.Canonical(path)
+		if !ok || layout != atlas.LayoutSplit {
+			return ok
+		}
+		known := false
+		for _, l := range atlas.Lines() {
+			home, ok := atlas.HomeOf(rel, l)
+			if known = known || ok; ok && home.Path != path {
 				return true
 			}
-			rest = rest[end:]
 		}
+		if known {
+			return false
+		}
+		path = path[:max(0, strings.LastIndexAny(path, "/."))]
 	}
 	return false
 }
