@@ -45,8 +45,8 @@ var (
 // linkerValue ends in the linker's flag -X.
 var linkerValue = regexp.MustCompile(`-X[\s=]*["']?$`)
 
-// dropped ends in a flag of go mod edit that takes a module out.
-var dropped = regexp.MustCompile(`-drop\w+=$`)
+// dropFlag ends in a flag of go mod edit that takes a module out.
+var dropFlag = regexp.MustCompile(`-drop\w+=$`)
 
 // goCommands returns the commands that have a path of old etcd.
 func (p *TextPass) goCommands() []textLine {
@@ -71,7 +71,7 @@ func (p *TextPass) oldWords(text string) [][2]int {
 		if linkerValue.MatchString(text[:m[2]]) {
 			continue // names a variable for the linker to set
 		}
-		if dropped.MatchString(text[:m[2]]) {
+		if dropFlag.MatchString(text[:m[2]]) {
 			continue
 		}
 		if _, ok := p.oldPackage(text[m[2]:m[3]]); ok {
