@@ -40,7 +40,7 @@ type group struct {
 	reads   []spot            // reads of fields through what may be nil
 	flagged []spot            // copies that go vet rejects
 	forced  []spot            // where etcd 3.7 has a pointer, with its symbol
-	closed  []spot            // receives that do not ask whether the channel is closed
+	empty   []spot            // receives and look-ups that do not ask whether there is something
 	ranged  bool              // a range statement copies elements
 	escapes bool              // a pointer to a place is handed out
 	nilable bool              // a place may hold nil where it held a zero message
@@ -75,6 +75,10 @@ type pointers struct {
 	taken     map[types.Object]bool      // places whose address is taken
 	filled    map[types.Object]bool      // places whose fields are written
 	zeros     map[types.Object]string    // places that would be nil until they are set
+	nils      map[ast.Expr]bool          // expressions that may be nil
+	from      map[any][]any              // what is assigned to places and results: expressions and results
+	fillSpots map[types.Object][]spot    // where fields of places are written, or their address is taken
+	stored    map[ast.Expr]bool          // expressions that are assigned to
 	satisfies map[*types.Func]bool       // methods that satisfy an interface which has pointers
 	apart     map[*ast.AssignStmt]bool   // assignments that are made by proto.Merge
 	set       map[types.Object]bool      // places that are assigned after their declaration
@@ -121,7 +125,8 @@ func newPointers(p *Pass, apart map[*ast.AssignStmt]bool) *pointers {
 	return &pointers{
 		p: p, places: map[types.Object]*group{}, result: map[resultKey]*group{}, exprs: map[ast.Expr]*group{},
 		writes: map[Symbol]bool{}, called: map[*ast.Ident]bool{}, taken: map[types.Object]bool{}, filled: map[types.Object]bool{},
-		zeros: map[types.Object]string{}, satisfies: map[*types.Func]bool{}, set: map[types.Object]bool{}, apart: apart, followed: map[*ast.SelectorExpr]bool{},
+		zeros: map[types.Object]string{}, nils: map[ast.Expr]bool{}, from: map[any][]any{}, fillSpots: map[types.Object][]spot{}, stored: map[ast.Expr]bool{},
+		satisfies: map[*types.Func]bool{}, set: map[types.Object]bool{}, apart: apart, followed: map[*ast.SelectorExpr]bool{},
 	}
 }
 
@@ -223,7 +228,7 @@ func (a *pointers) join(x, y *group) *group {
 	x.assigns = append(x.assigns, y.assigns...)
 	x.flagged = append(x.flagged, y.flagged...)
 	x.forced = append(x.forced, y.forced...)
-	x.closed = append(x.closed, y.closed...)
+	x.empty = append(x.empty, y.empty...)
 	x.ranged = x.ranged || y.ranged
 	x.escapes = x.escapes || y.escapes
 	x.nilable = x.nilable || y.nilable
@@ -411,7 +416,9 @@ func (a *pointers) group(e ast.Expr) *group {
 			return a.place(obj.Origin())
 		}
 		if ok && obj.IsField() {
-			return a.outside(f, e, msg, obj, func(sig string) ast.Expr { return fieldType(sig) })
+			g := a.outside(f, e, msg, obj, func(sig string) ast.Expr { return fieldType(sig) })
+			a.nils[e] = g.nilable
+			return g
 		}
 	case *ast.IndexExpr:
 		if _, _, ok := a.shapeOf(e.X); !ok {
@@ -419,8 +426,8 @@ func (a *pointers) group(e ast.Expr) *group {
 		}
 		g := a.of(e.X)
 		if t := a.p.TypeOf(e.X); t != nil && depth == 0 {
-			if _, ok := t.Underlying().(*types.Map); ok && !a.twoValued(e) {
-				g.root().nilable = true
+			if _, ok := t.Underlying().(*types.Map); ok && !a.twoValued(e) && !a.stored[e] {
+				a.mayBeEmpty(f, e, g)
 			}
 		}
 		return g
@@ -430,8 +437,7 @@ func (a *pointers) group(e ast.Expr) *group {
 		if e.Op == token.ARROW {
 			g := a.of(e.X)
 			if depth == 0 && !a.twoValued(e) {
-				g.root().nilable = true
-				g.root().closed = append(g.root().closed, spot{f: f, n: e})
+				a.mayBeEmpty(f, e, g)
 			}
 			return g
 		}
@@ -455,6 +461,50 @@ func (a *pointers) group(e ast.Expr) *group {
 		return a.call(e, msg, depth, f)
 	}
 	return a.stuck(msg, f, e, "held in a way that is not followed")
+}
+
+// mayBeEmpty notes a look-up or a receive that gives nil where there is
+// nothing.
+func (a *pointers) mayBeEmpty(f *File, e ast.Expr, g *group) {
+	g = g.root()
+	g.nilable = true
+	g.empty = append(g.empty, spot{f: f, n: e})
+	if _, receive := e.(*ast.UnaryExpr); !receive { // whoever goes on with it knows that the channel is open
+		a.nils[e] = true
+	}
+}
+
+// mayBeNil says whether a place, result or expression may hold nil where it
+// held a zero message.
+func (a *pointers) mayBeNil(of any, seen map[any]bool) bool {
+	if seen[of] {
+		return false
+	}
+	seen[of] = true
+	switch of := of.(type) {
+	case types.Object:
+		if _, zero := a.zeros[of]; zero {
+			return true
+		}
+	case ast.Expr:
+		if a.nils[of] {
+			return true
+		}
+		switch e := of.(type) {
+		case *ast.ParenExpr:
+			return a.mayBeNil(e.X, seen)
+		case *ast.Ident, *ast.SelectorExpr:
+			v, ok := a.object(e).(*types.Var)
+			return ok && a.mayBeNil(types.Object(v.Origin()), seen)
+		case *ast.CallExpr:
+			if a.p.Info.Types[e.Fun].IsType() {
+				return len(e.Args) == 1 && a.mayBeNil(e.Args[0], seen)
+			}
+			return a.mayBeNil(a.resultSource(e, 0), seen)
+		}
+		return false
+	}
+	return slices.ContainsFunc(a.from[of], func(from any) bool { return a.mayBeNil(from, seen) })
 }
 
 // twoValued says whether an expression is used with its second value.
@@ -808,6 +858,16 @@ func (a *pointers) run() {
 		}
 		if a.taken[obj] || a.filled[obj] {
 			a.place(obj).fail(a.p.FileOf(obj.Pos()), objNode(obj), what+" that is filled in place, whose zero value would be nil")
+		}
+	}
+	for _, obj := range sortedPlaces(a.places) {
+		if v, ok := obj.(*types.Var); !ok || v.IsField() || len(a.fillSpots[obj]) == 0 || !a.mayBeNil(obj, map[any]bool{}) {
+			continue
+		}
+		if g := a.place(obj); len(g.forced) > 0 {
+			g.fills = append(g.fills, a.fillSpots[obj]...)
+		} else {
+			g.fail(a.fillSpots[obj][0].f, a.fillSpots[obj][0].n, "filled in place, where it may be nil")
 		}
 	}
 	for _, g := range a.order {

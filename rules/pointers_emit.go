@@ -56,8 +56,12 @@ func (a *pointers) emit(p *Pass, g *group) {
 		}
 	}
 	if bare {
-		for _, s := range g.closed {
-			p.Report(s.f, s.n, edit.Review, "a closed channel gives nil here from 3.7, where it gave an empty "+short(sym),
+		for _, s := range g.empty {
+			what := "a key that is not in the map"
+			if _, receive := s.n.(*ast.UnaryExpr); receive {
+				what = "a closed channel"
+			}
+			p.Report(s.f, s.n, edit.Review, what+" gives nil here from 3.7, where it gave an empty "+short(sym),
 				"take the second value, which is false then, and read no fields")
 		}
 	}

@@ -268,6 +268,7 @@ func identExprs(ids []*ast.Ident) []ast.Expr {
 func (a *pointers) assign(f *File, c inspector.Cursor, n *ast.AssignStmt) {
 	for _, l := range n.Lhs {
 		a.written(l)
+		a.stored[ast.Unparen(l)] = true
 		id, ok := ast.Unparen(l).(*ast.Ident)
 		if ok && a.p.Info.Defs[id] == nil {
 			if obj := a.p.Info.Uses[id]; obj != nil {
@@ -365,11 +366,19 @@ func (a *pointers) pairs(f *File, lhs, rhs []ast.Expr) {
 				}
 				if msg, _, ok := valueShape(tup.At(i).Type()); ok {
 					a.into(f, a.resultOf(f, call, i, msg), lhs[i])
+					a.source(lhs[i], a.resultSource(call, i))
 				} else if _, _, ok := a.shapeOf(lhs[i]); ok {
 					a.unfollowed(f, call, a.of(lhs[i]))
 				}
 			}
 			return
+		}
+		if _, depth, ok := a.shapeOf(rhs[0]); ok && depth == 0 {
+			if g := a.of(rhs[0]); blank(lhs[1]) {
+				a.mayBeEmpty(f, ast.Unparen(rhs[0]), g)
+			} else {
+				g.nilable = true // whoever writes to it has looked at the second value
+			}
 		}
 		lhs = lhs[:1]
 	}
@@ -392,7 +401,29 @@ func (a *pointers) pairs(f *File, lhs, rhs []ast.Expr) {
 			continue
 		}
 		a.flow(f, r, a.of(lhs[i]), true, false)
+		a.source(lhs[i], r)
 	}
+}
+
+// source notes what is assigned to a variable or field.
+func (a *pointers) source(l ast.Expr, from any) {
+	if id, ok := ast.Unparen(l).(*ast.Ident); ok {
+		if obj := a.p.Info.ObjectOf(id); obj != nil {
+			a.from[obj] = append(a.from[obj], from)
+		}
+	}
+}
+
+// resultSource is the result of a call for source.
+func (a *pointers) resultSource(call *ast.CallExpr, i int) any {
+	fun := ast.Unparen(call.Fun)
+	if lit, ok := fun.(*ast.FuncLit); ok {
+		return resultKey{lit, i}
+	}
+	if fn := a.p.callee(fun); fn != nil {
+		return resultKey{fn.Origin(), i}
+	}
+	return nil
 }
 
 // unfollowed handles a value that goes to a place and is of a type of its own,
@@ -576,6 +607,7 @@ func (a *pointers) ret(f *File, c inspector.Cursor, n *ast.ReturnStmt) {
 			switch {
 			case ok && want:
 				a.join(a.results(fn, i, msg), a.resultOf(f, call, i, msg))
+				a.from[resultKey{fn, i}] = append(a.from[resultKey{fn, i}], a.resultSource(call, i))
 			case ok:
 				a.resultOf(f, call, i, from).fail(f, call, "returned as an interface")
 			case want:
@@ -601,6 +633,12 @@ func (a *pointers) ret(f *File, c inspector.Cursor, n *ast.ReturnStmt) {
 			continue
 		}
 		a.flow(f, r, a.results(fn, i, msg), true, a.variable(r))
+		a.from[resultKey{fn, i}] = append(a.from[resultKey{fn, i}], r)
+	}
+	if len(n.Results) == 0 {
+		for i := range sig.Results().Len() {
+			a.from[resultKey{fn, i}] = append(a.from[resultKey{fn, i}], sig.Results().At(i))
+		}
 	}
 }
 
@@ -696,6 +734,8 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 			switch {
 			case ok && to != nil:
 				a.join(to, a.resultOf(f, call, i, msg))
+				param := fn.Origin().Signature().Params().At(i)
+				a.from[param] = append(a.from[param], a.resultSource(call, i))
 			case ok:
 				a.resultOf(f, call, i, msg).fail(f, n, "passed on together with other results")
 			case to != nil:
@@ -752,6 +792,13 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 			sym, _ = a.p.symbol(fn)
 		}
 		a.flow(f, arg, a.param(f, fun, fn, arg, k, msg), true, readers[sym])
+		switch lit, isLit := fun.(*ast.FuncLit); {
+		case isLit:
+			a.from[a.litParam(lit, k)] = append(a.from[a.litParam(lit, k)], arg)
+		case a.direct(fn):
+			param := fn.Origin().Signature().Params().At(k)
+			a.from[param] = append(a.from[param], arg)
+		}
 	}
 }
 
@@ -886,6 +933,7 @@ func (a *pointers) address(f *File, c inspector.Cursor, n *ast.UnaryExpr) {
 	}
 	if obj := a.object(x); obj != nil {
 		a.taken[obj] = true
+		a.fillSpots[obj] = append(a.fillSpots[obj], spot{f: f, n: n})
 	}
 	if call, ok := c.Parent().Node().(*ast.CallExpr); !ok || ast.Unparen(call.Fun) == n {
 		g.escapes = true // h := *p; return &h
@@ -951,6 +999,7 @@ func (a *pointers) writtenField(sel *ast.SelectorExpr) {
 		a.writes[sym] = true
 		if obj := a.object(sel.X); obj != nil {
 			a.filled[obj] = true
+			a.fillSpots[obj] = append(a.fillSpots[obj], spot{f: a.p.FileOf(sel.Pos()), n: sel})
 		}
 	}
 }
