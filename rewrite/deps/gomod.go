@@ -176,7 +176,7 @@ func (s *solver) render() ([]byte, error) {
 		}
 	}
 	for _, path := range sortedKeys(s.missing) {
-		if err := f.AddRequire(path, noVersion); err != nil {
+		if err := f.AddRequire(path, noVersion(path)); err != nil {
 			return nil, err
 		}
 		if err := f.AddReplace(path, "", s.missing[path], ""); err != nil {

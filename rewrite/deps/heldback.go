@@ -61,7 +61,7 @@ func (s *solver) heldBack(ctx context.Context, chain []string, text string) (boo
 	}
 	if links[bad-1].own {
 		u = s.ownImport(ctx, u)
-		if len(s.raises) > 0 {
+		if slices.ContainsFunc(s.raises, func(r raised) bool { return !r.last }) {
 			return false, u // another raise may do without
 		}
 		return s.standInFor(u)
@@ -72,8 +72,8 @@ func (s *solver) heldBack(ctx context.Context, chain []string, text string) (boo
 }
 
 // raise raises a module of the chain, whose last link is what must not be
-// imported.
-func (s *solver) raise(ctx context.Context, links []link, u *Unsolved) (bool, error) {
+// imported. With is what the module's own code wants of it besides.
+func (s *solver) raise(ctx context.Context, links []link, u *Unsolved, with ...string) (bool, error) {
 	var tried []string
 	for i := len(links) - 2; i >= 0 && !links[i].own; i-- {
 		next := links[i+1]
@@ -90,7 +90,7 @@ func (s *solver) raise(ctx context.Context, links []link, u *Unsolved) (bool, er
 			u.Next = fmt.Sprintf("migrate %s first: it is replaced by a folder", l.mod.Path)
 			return false, u
 		}
-		v, n, err := s.newerWithout(ctx, l, next)
+		v, n, err := s.newerWithout(ctx, l, next, with)
 		if err != nil {
 			return false, err
 		}
@@ -100,7 +100,7 @@ func (s *solver) raise(ctx context.Context, links []link, u *Unsolved) (bool, er
 		}
 		s.Progress("raising %s to %s, which does without %s", l.mod.Path, v, next.pkg)
 		s.raised[l.mod.Path] = append(s.raised[l.mod.Path], v)
-		s.raises = append(s.raises, raised{l.mod.Path, links, u})
+		s.raises = append(s.raises, raised{module: l.mod.Path, links: links, u: u, first: v, lost: with})
 		s.set[l.mod.Path] = requirement{version: v, why: fmt.Sprintf("%s imports %s, which does not go with etcd %s; this is the first version that does not", versioned(l.mod), next.pkg, s.release.Version)}
 		delete(s.drop, requireKey(l.mod.Path))
 		return true, nil
@@ -158,18 +158,37 @@ type raised struct {
 	module string
 	links  []link
 	u      *Unsolved
+	first  string   // version that was tried first
+	lost   []string // packages of the module that the code imports and a version lacked
+	last   bool     // no other version helps
 }
 
 // raiseOther gives the last raise up, which led to another failure, and tries
-// the next version.
+// the next version. Where none helps and all that fails is an import of the
+// module's own code, the first is kept: one import is less to mend by hand than
+// a plan that has no versions.
 func (s *solver) raiseOther(ctx context.Context, now *Unsolved) (bool, error) {
 	i := len(s.raises) - 1
 	r := s.raises[i]
-	tried := versioned(module.Version{Path: r.module, Version: s.set[r.module].version})
+	set := s.set[r.module]
+	tried := versioned(module.Version{Path: r.module, Version: set.version})
 	s.raises = s.raises[:i]
 	delete(s.set, r.module)
 	first := r.u.Cause
-	ok, err := s.raise(ctx, r.links, r.u)
+	own := s.isOwn(now.Importer) && !oldPackage(now.Package)
+	if own && strings.HasPrefix(now.Package, r.module+"/") {
+		r.lost = append(r.lost, now.Package)
+	}
+	ok, err := s.raise(ctx, r.links, r.u, r.lost...)
+	if u := (*Unsolved)(nil); own && errors.As(err, &u) {
+		set.version, r.last = r.first, true
+		s.set[r.module] = set
+		s.raises = append(s.raises, r)
+		return true, nil
+	}
+	if again := s.raises; ok && again[len(again)-1].module == r.module {
+		again[len(again)-1].first = r.first
+	}
 	if !ok && err != nil && r.u.Cause != first {
 		r.u.Cause = fmt.Sprintf("%s; with %s, %s", first, tried, now.Cause)
 	}
@@ -352,7 +371,6 @@ func (s *solver) links(ctx context.Context, chain []string) ([]link, error) {
 		// The build list may itself be in the way; the chain has names at least.
 		mods = nil
 	}
-	own := s.before.Module.Mod.Path
 	local := map[string]bool{}
 	for _, r := range s.before.Replace {
 		if isLocal(r) {
@@ -374,12 +392,18 @@ func (s *solver) links(ctx context.Context, chain []string) ([]link, error) {
 		if local[l.mod.Path] {
 			l.mod.Version = ""
 		}
-		if (p == own || strings.HasPrefix(p, own+"/")) && len(own) > len(l.mod.Path) {
+		if own := s.before.Module.Mod.Path; s.isOwn(p) && len(own) > len(l.mod.Path) {
 			l.own, l.mod = true, module.Version{Path: own}
 		}
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+// isOwn says whether a package has the module's path.
+func (s *solver) isOwn(pkg string) bool {
+	own := s.before.Module.Mod.Path
+	return pkg == own || strings.HasPrefix(pkg, own+"/")
 }
 
 func (s *solver) overlayFlags() []string {
@@ -393,8 +417,9 @@ func (s *solver) overlayFlags() []string {
 // newerWithout returns the smallest version of a package's module, above the
 // one in the build and those that were tried, in which neither the package
 // nor those of the module that it imports import the next one of the chain
-// (for old etcd: any of it). n is how many versions were looked at.
-func (s *solver) newerWithout(ctx context.Context, l, next link) (v string, n int, err error) {
+// (for old etcd: any of it), and that has the packages of with that are the
+// module's. n is how many versions were looked at.
+func (s *solver) newerWithout(ctx context.Context, l, next link, with []string) (v string, n int, err error) {
 	above := l.mod.Version
 	for _, t := range s.raised[l.mod.Path] {
 		if semver.Compare(t, above) > 0 {
@@ -416,6 +441,13 @@ func (s *solver) newerWithout(ctx context.Context, l, next link) (v string, n in
 		imports, err := importsBehind(dir, l)
 		if err != nil {
 			continue // the package is gone, or cannot be read
+		}
+		if slices.ContainsFunc(with, func(p string) bool {
+			rel, ok := strings.CutPrefix(p, l.mod.Path+"/")
+			_, err := importsOf(dir, rel, false)
+			return ok && err != nil
+		}) {
+			continue
 		}
 		if !slices.ContainsFunc(imports, func(p string) bool {
 			return p == next.pkg || oldPackage(next.pkg) && oldPackage(p)

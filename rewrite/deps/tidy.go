@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/token"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -138,6 +140,7 @@ func words(err error) string {
 var (
 	ambiguousRE = regexp.MustCompile(`ambiguous import: found package (google\.golang\.org/genproto\S*) in multiple modules`)
 	compatRE    = regexp.MustCompile(`go mod tidy -compat=(1\.\d+)`)
+	upgradeRE   = regexp.MustCompile(`toolchain upgrade needed to resolve (\S+)`)
 	raiseRE     = regexp.MustCompile(`requires go >= (\S+) \(running go`)
 )
 
@@ -145,6 +148,17 @@ var (
 // whether there was one.
 func (s *solver) remedy(ctx context.Context, failed error) (bool, error) {
 	text := words(failed)
+	if m := upgradeRE.FindStringSubmatch(text); m != nil {
+		// tidy looked for a package in the newest version of its module, which
+		// the Go in use is too old for. None of the build has it.
+		importer := ""
+		s.ownImports(m[1], func(rel string, _, _ token.Position) {
+			importer = path.Join(s.before.Module.Mod.Path, path.Dir(rel))
+		})
+		if importer != "" {
+			return s.heldBack(ctx, []string{importer, m[1]}, text)
+		}
+	}
 	if stop := s.stop(ctx, text); stop != nil {
 		return false, stop
 	}

@@ -299,7 +299,7 @@ func (s *solver) withoutStandIns(mod, sum []byte) (planMod, planSum []byte, err 
 		}
 		// The workspace needs no require of its members; tidy wrote one.
 		for _, r := range slices.Clone(f.Require) {
-			if r.Mod.Path == path && r.Mod.Version == noVersion && s.lineOfModule(path) == nil {
+			if r.Mod.Path == path && r.Mod.Version == noVersion(path) && s.lineOfModule(path) == nil {
 				if err := f.DropRequire(path); err != nil {
 					return nil, nil, err
 				}
@@ -338,8 +338,12 @@ func (s *solver) withoutStandIns(mod, sum []byte) (planMod, planSum []byte, err 
 	return planMod, mergeSums(sum, keep.Bytes()), nil
 }
 
-// noVersion is a version that cannot exist, for a module that is a folder.
-const noVersion = "v0.0.0-00010101000000-000000000000"
+// noVersion is a version that cannot exist, for a module that is a folder: the
+// one that tidy writes itself.
+func noVersion(path string) string {
+	_, major, _ := module.SplitPathVersion(path)
+	return module.ZeroPseudoVersion(module.PathMajorPrefix(major))
+}
 
 // maxMissing bounds how many packages are stood in for.
 const maxMissing = 50
@@ -371,6 +375,24 @@ func (s *solver) standInFor(u *Unsolved) (bool, error) {
 // sources do, is not stood in for.
 func (s *solver) importFindings(u *Unsolved) (found bool) {
 	message := strings.TrimPrefix(u.Cause, u.Importer+" imports ")
+	s.ownImports(u.Package, func(rel string, start, end token.Position) {
+		found = true
+		if oldPackage(u.Package) {
+			return
+		}
+		s.findings = append(s.findings, edit.Finding{
+			Rule: "gomod-missing-package", Severity: edit.Manual, Tier: edit.Syntax,
+			File:  rel,
+			Start: start.Offset, End: end.Offset, Line: start.Line, Col: start.Column, EndLine: end.Line,
+			Message: cmp.Or(message, "no module that can be had from here has "+u.Package),
+			Advice:  cmp.Or(u.Next, "find out what took its place, or where it can be had"),
+		})
+	})
+	return found
+}
+
+// ownImports calls f for each import of a package in the module's own files.
+func (s *solver) ownImports(pkg string, f func(rel string, start, end token.Position)) {
 	filepath.WalkDir(s.Dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // what cannot be read is not built either
@@ -389,34 +411,21 @@ func (s *solver) importFindings(u *Unsolved) (found bool) {
 			return nil
 		}
 		fset := token.NewFileSet()
-		f, err := parser.ParseFile(fset, name, nil, parser.ImportsOnly)
-		if f == nil || err != nil {
+		file, err := parser.ParseFile(fset, name, nil, parser.ImportsOnly)
+		if file == nil || err != nil {
 			return nil
 		}
-		for _, i := range f.Imports {
-			if p, _ := strconv.Unquote(i.Path.Value); p != u.Package {
-				continue
+		rel, err := filepath.Rel(s.Dir, name)
+		if err != nil {
+			return nil
+		}
+		for _, i := range file.Imports {
+			if p, _ := strconv.Unquote(i.Path.Value); p == pkg {
+				f(filepath.ToSlash(rel), fset.Position(i.Pos()), fset.Position(i.End()))
 			}
-			found = true
-			if oldPackage(u.Package) {
-				continue
-			}
-			rel, err := filepath.Rel(s.Dir, name)
-			if err != nil {
-				continue
-			}
-			start, end := fset.Position(i.Pos()), fset.Position(i.End())
-			s.findings = append(s.findings, edit.Finding{
-				Rule: "gomod-missing-package", Severity: edit.Manual, Tier: edit.Syntax,
-				File:  filepath.ToSlash(rel),
-				Start: start.Offset, End: end.Offset, Line: start.Line, Col: start.Column, EndLine: end.Line,
-				Message: cmp.Or(message, "no module that can be had from here has "+u.Package),
-				Advice:  cmp.Or(u.Next, "find out what took its place, or where it can be had"),
-			})
 		}
 		return nil
 	})
-	return found
 }
 
 // mergeSums joins two go.sum files in the order of the go command.
