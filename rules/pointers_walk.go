@@ -764,9 +764,7 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 		}
 		if !same {
 			if comparison(fn) {
-				if _, star := ast.Unparen(arg).(*ast.StarExpr); !star {
-					a.of(arg) // message-compare takes its address, unless it is a pointer then
-				}
+				a.compared(f, n, arg)
 				continue
 			}
 			if fn != nil && fn.Pkg() != nil && slices.Contains(printers, fn.Pkg().Path()) || sig.Variadic() && k == sig.Params().Len()-1 && logs(fun) {
@@ -800,6 +798,29 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 			a.from[param] = append(a.from[param], arg)
 		}
 	}
+}
+
+// compared handles an argument of a function that looks at types, too: slices
+// and maps of messages have to be of one type on both sides.
+func (a *pointers) compared(f *File, n *ast.CallExpr, arg ast.Expr) {
+	if _, depth, _ := a.shapeOf(arg); depth == 0 {
+		if _, star := ast.Unparen(arg).(*ast.StarExpr); !star {
+			a.of(arg) // message-compare takes its address, unless it is a pointer then
+		}
+		return
+	}
+	g, t := a.of(arg), a.p.TypeOf(arg)
+	for _, other := range n.Args {
+		switch {
+		case other == arg:
+		case types.Identical(t, a.p.TypeOf(other)):
+			a.join(g, a.of(other))
+			return
+		case a.p.Info.Types[other].IsNil():
+			return
+		}
+	}
+	g.fail(f, arg, "compared with a value of another type")
 }
 
 // param returns the group of the k-th parameter of what is called.
