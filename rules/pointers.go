@@ -41,7 +41,9 @@ type group struct {
 	flagged []spot            // copies that go vet rejects
 	forced  []spot            // where etcd 3.7 has a pointer, with its symbol
 	empty   []spot            // receives and look-ups that do not ask whether there is something
+	spread  []spot            // append and copy of elements from slice to slice
 	ranged  bool              // a range statement copies elements
+	picked  bool              // elements of a slice are written to, or their address is taken
 	escapes bool              // a pointer to a place is handed out
 	nilable bool              // a place may hold nil where it held a zero message
 	why     string            // reason why it cannot change
@@ -229,7 +231,9 @@ func (a *pointers) join(x, y *group) *group {
 	x.flagged = append(x.flagged, y.flagged...)
 	x.forced = append(x.forced, y.forced...)
 	x.empty = append(x.empty, y.empty...)
+	x.spread = append(x.spread, y.spread...)
 	x.ranged = x.ranged || y.ranged
+	x.picked = x.picked || y.picked
 	x.escapes = x.escapes || y.escapes
 	x.nilable = x.nilable || y.nilable
 	if x.why == "" {
@@ -910,6 +914,8 @@ func (a *pointers) settle(g *group) {
 		g.why, g.whyAt = "copied where no proto.Clone can stand, and its address goes on", g.copies[pair]
 	case pair >= 0:
 		g.why, g.whyAt = "copied where no proto.Clone can stand, in a package that writes to its fields", g.copies[pair]
+	case g.picked && len(g.spread) > 0:
+		g.why, g.whyAt = "copied with its slice, whose elements are written to", g.spread[0]
 	case g.ranged && a.writes[sym]:
 		g.why, g.whyAt = "copied where no proto.Clone can stand, in a package that writes to its fields", g.flaggedSpot()
 	case len(g.copies) > 0 && cloneType(g.msg) == (Symbol{}):

@@ -855,12 +855,16 @@ func (a *pointers) builtin(f *File, n *ast.CallExpr, name string) {
 				a.sink(f, arg, "appended to a slice of another type")
 			default:
 				a.flow(f, arg, a.of(n), true, false)
+				if n.Ellipsis.IsValid() {
+					a.spread(f, arg, n.Args[0])
+				}
 			}
 		}
 	case "copy":
 		_, _, from := a.shapeOf(n.Args[1])
 		if _, _, to := a.shapeOf(n.Args[0]); to || from {
 			a.flow(f, n.Args[1], a.of(n.Args[0]), false, false)
+			a.spread(f, n.Args[1], n.Args[0])
 		}
 	case "len", "cap", "delete", "clear", "close", "make":
 	case "new":
@@ -872,6 +876,43 @@ func (a *pointers) builtin(f *File, n *ast.CallExpr, name string) {
 			if _, _, ok := a.shapeOf(arg); ok {
 				a.of(arg).fail(f, arg, "passed to "+name)
 			}
+		}
+	}
+}
+
+// spread notes that the elements of one slice are copied to another, which
+// will share them.
+func (a *pointers) spread(f *File, from, to ast.Expr) {
+	if _, depth, ok := a.shapeOf(from); !ok || depth != 1 {
+		return
+	}
+	whole := func(e ast.Expr) ast.Expr { // of s[i:j], s
+		e = ast.Unparen(e)
+		if s, ok := e.(*ast.SliceExpr); ok {
+			return ast.Unparen(s.X)
+		}
+		return e
+	}
+	if x, y := a.object(whole(from)), a.object(whole(to)); x != nil && x == y {
+		return // moved
+	}
+	switch x := ast.Unparen(from).(type) {
+	case *ast.CompositeLit:
+		return
+	case *ast.Ident:
+		if a.lastUse(x) {
+			return
+		}
+	}
+	g := a.of(from).root()
+	g.spread = append(g.spread, spot{f: f, n: from})
+}
+
+// pick notes that an element of a slice is written to, or its address taken.
+func (a *pointers) pick(e ast.Expr) {
+	if x, ok := ast.Unparen(e).(*ast.IndexExpr); ok {
+		if _, depth, ok := a.shapeOf(x); ok && depth == 0 {
+			a.of(x).picked = true
 		}
 	}
 }
@@ -952,6 +993,7 @@ func (a *pointers) address(f *File, c inspector.Cursor, n *ast.UnaryExpr) {
 		g.fail(f, n, "held behind a pointer")
 		return
 	}
+	a.pick(x)
 	if obj := a.object(x); obj != nil {
 		a.taken[obj] = true
 		a.fillSpots[obj] = append(a.fillSpots[obj], spot{f: f, n: n})
@@ -1018,6 +1060,7 @@ func (a *pointers) writtenField(sel *ast.SelectorExpr) {
 	if n, ok := oldMessage(deref(t)); ok {
 		sym, _ := TypeSymbol(n)
 		a.writes[sym] = true
+		a.pick(sel.X)
 		if obj := a.object(sel.X); obj != nil {
 			a.filled[obj] = true
 			a.fillSpots[obj] = append(a.fillSpots[obj], spot{f: a.p.FileOf(sel.Pos()), n: sel})
