@@ -133,7 +133,7 @@ func Make(ctx context.Context, opt Options) (*Plan, error) {
 		return nil, err
 	}
 	if !slices.ContainsFunc(tree.Modules, func(m *load.Module) bool { return m.Etcd }) {
-		return &Plan{Run: report.Run{Root: tree.Root, Status: report.Nothing, GoFiles: tree.GoFiles, Unbuilt: tree.Unbuilt}}, nil
+		return &Plan{Run: report.Run{Root: tree.Root, Status: report.Nothing, GoFiles: tree.GoFiles, Unbuilt: tree.Unbuilt, Apart: tree.Apart}}, nil
 	}
 	if slices.ContainsFunc(tree.Modules, func(m *load.Module) bool { return m.Etcd && m.Path == "" }) {
 		return makeLegacy(ctx, opt, tree)
@@ -283,7 +283,7 @@ func (pl *planner) load(ctx context.Context) error {
 func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*Plan, error) {
 	p := &Plan{Run: report.Run{
 		Root: pl.tree.Root, Line: string(line), From: pl.from, FromFile: pl.fromFile,
-		Unbuilt: pl.tree.Unbuilt, GoFiles: pl.tree.GoFiles, Status: report.Nothing,
+		Unbuilt: pl.tree.Unbuilt, Apart: pl.tree.Apart, GoFiles: pl.tree.GoFiles, Status: report.Nothing,
 	}}
 	target := rules.Target{Line: line, Version: release}
 	if r, ok := atlas.FindRelease(release); ok {

@@ -283,7 +283,10 @@ func copySources(from, to string, godeps bool) error {
 			if name := d.Name(); p != from && (p == filepath.Dir(to) || name == ".git" || name == "vendor" || name == "Godeps" && !godeps || name == "node_modules") {
 				return fs.SkipDir
 			}
-			return os.MkdirAll(target, 0o777)
+			if err := os.MkdirAll(target, 0o777); err != nil || !load.Apart(from, p) {
+				return err
+			}
+			return os.WriteFile(filepath.Join(target, ".git"), nil, 0o666) // it is not the repository's there either
 		}
 		ext := strings.ToLower(filepath.Ext(p))
 		if !d.Type().IsRegular() || !slices.Contains([]string{".go", ".s", ".c", ".h", ".cc", ".cpp", ".hpp", ".m", ".mod", ".sum"}, ext) {

@@ -34,6 +34,43 @@ func tree(t *testing.T, text string) string {
 	return dir
 }
 
+func TestOtherRepositoriesAreLeftAlone(t *testing.T) {
+	dir := tree(t, `
+-- .git/HEAD --
+-- a.go --
+package a
+-- sub/.git --
+gitdir: ../.git/modules/sub
+-- sub/go.mod --
+module example.com/sub
+-- sub/run.sh --
+etcd --experimental-compact-hash-check-enabled
+-- sub/kv/kv.go --
+package kv
+
+import _ "github.com/coreos/etcd/clientv3"
+-- clone/.git/HEAD --
+-- clone/c.go --
+package clone
+`)
+	tr, err := Scan(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tr.GoFiles != 1 || len(tr.Modules) != 0 || !slices.Equal(tr.Apart, []string{"sub"}) {
+		t.Errorf("%d Go files, %d modules and apart %v, want one file, no module and sub", tr.GoFiles, len(tr.Modules), tr.Apart)
+	}
+	if texts, err := Texts(t.Context(), tr); err != nil || len(texts) != 0 {
+		t.Errorf("texts %v, %v; want none", texts, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "a.go")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Scan(t.Context(), dir); !errors.Is(err, ErrNoGoFiles) || !strings.HasSuffix(err.Error(), "run etcdshift on each: sub") {
+		t.Errorf("Go files in other repositories alone: %v", err)
+	}
+}
+
 func TestScanFindsWhatMatters(t *testing.T) {
 	dir := tree(t, `
 -- go.mod --

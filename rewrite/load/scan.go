@@ -40,6 +40,7 @@ type Tree struct {
 	Modules []*Module
 	GoFiles int      // number of Go files, vendor and testdata left out
 	Unbuilt []string // Go files below testdata and the like that mention etcd, relative to Root
+	Apart   []string // folders with other git repositories whose Go files mention etcd, relative to Root
 	Work    string   // go.work in effect, absolute; "" for none
 	Vendor  bool     // the workspace has a vendor folder
 }
@@ -98,9 +99,20 @@ func Dir(path string) (string, error) {
 	return dir, err
 }
 
+// Apart says whether a folder below the root is a git repository of its own: a
+// submodule, a linked work tree or a clone. What is in it is not the
+// repository's to write: git would not commit it.
+func Apart(root, dir string) bool {
+	if dir == root {
+		return false
+	}
+	_, err := os.Lstat(filepath.Join(dir, ".git"))
+	return err == nil
+}
+
 // Scan reads the tree below root. Folders that the go command does not look
-// into (.git, _x, node_modules) are left out; vendor is not the repository's
-// own source.
+// into (.git, _x, node_modules) are left out, and so are other repositories;
+// vendor is not the repository's own source.
 func Scan(ctx context.Context, root string) (*Tree, error) {
 	root, err := Dir(root)
 	if err != nil {
@@ -108,7 +120,8 @@ func Scan(ctx context.Context, root string) (*Tree, error) {
 	}
 	t := &Tree{Root: root}
 	var mods, files []string
-	var unbuilt []string
+	var unbuilt, foreign []string
+	apart := "" // the last of the other repositories
 	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			if p == root {
@@ -124,9 +137,16 @@ func Scan(ctx context.Context, root string) (*Tree, error) {
 			if name[0] == '.' || name == "node_modules" || name == "vendor" {
 				return fs.SkipDir
 			}
+			if Apart(root, p) {
+				apart = p + string(filepath.Separator)
+			}
 			return nil
 		}
 		switch {
+		case apart != "" && strings.HasPrefix(p, apart):
+			if strings.HasSuffix(name, ".go") {
+				foreign = append(foreign, p)
+			}
 		case name == "go.mod":
 			mods = append(mods, p)
 		case strings.HasSuffix(name, ".go"):
@@ -141,9 +161,15 @@ func Scan(ctx context.Context, root string) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.Apart, err = holding(ctx, root, foreign); err != nil {
+		return nil, err
+	}
 	t.GoFiles = len(files)
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: %w", root, ErrNoGoFiles)
+	switch {
+	case len(files) == 0 && len(t.Apart) > 0:
+		return nil, fmt.Errorf("%s: %w but those of other git repositories below it; run etcdshift on each: %s", root, ErrNoGoFiles, strings.Join(t.Apart, ", "))
+	case len(files) == 0:
+		return nil, fmt.Errorf("%s: %w; name the folder of a checkout", root, ErrNoGoFiles)
 	}
 	for _, p := range mods {
 		if ignoredDir(root, p) {
@@ -191,6 +217,26 @@ func Scan(ctx context.Context, root string) (*Tree, error) {
 		}
 	}
 	return t, nil
+}
+
+// holding returns the folders of other repositories, relative to the root, of
+// whose files some mention old etcd.
+func holding(ctx context.Context, root string, files []string) ([]string, error) {
+	found, err := readSources(ctx, root, files)
+	var out []string
+	for _, s := range found {
+		if !s.Old {
+			continue
+		}
+		dir := filepath.Dir(s.Path)
+		for !Apart(root, dir) {
+			dir = filepath.Dir(dir)
+		}
+		rel, _ := filepath.Rel(root, dir)
+		out = append(out, filepath.ToSlash(rel))
+	}
+	slices.Sort(out)
+	return slices.Compact(out), err
 }
 
 // members marks the modules that go.work uses. They are built together, with

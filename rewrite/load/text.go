@@ -56,7 +56,7 @@ func Texts(ctx context.Context, t *Tree) ([]*Text, error) {
 		}
 		name := d.Name()
 		if d.IsDir() {
-			if p != t.Root && slices.Contains([]string{".git", ".etcdshift", "vendor", "node_modules", "testdata", "Godeps"}, name) {
+			if Apart(t.Root, p) || p != t.Root && slices.Contains([]string{".git", ".etcdshift", "vendor", "node_modules", "testdata", "Godeps"}, name) {
 				return fs.SkipDir
 			}
 			return nil

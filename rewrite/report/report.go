@@ -53,6 +53,7 @@ type Run struct {
 	Findings []edit.Finding `json:"findings,omitempty"`
 	Files    []File         `json:"files,omitempty"`
 	Unbuilt  []string       `json:"unbuilt,omitempty"` // Go files in testdata and the like that mention old etcd
+	Apart    []string       `json:"apart,omitempty"`   // folders of other git repositories that mention old etcd
 	GoFiles  int            `json:"goFiles"`           // Go files read
 }
 

@@ -247,4 +247,7 @@ func notes(b *strings.Builder, r *Run) {
 	if n := len(r.Unbuilt); n > 0 {
 		fmt.Fprintf(b, "\n%s old etcd, left as found below testdata or _ folders, the first: %s\n", Count(n, "Go file mentions", "Go files mention"), r.Unbuilt[0])
 	}
+	if n := len(r.Apart); n > 0 {
+		fmt.Fprintf(b, "\n%s old etcd, left as found; migrate each in its own place, the first: %s\n", Count(n, "git repository below this one mentions", "git repositories below this one mention"), r.Apart[0])
+	}
 }
