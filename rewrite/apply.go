@@ -44,8 +44,8 @@ func Clean(ctx context.Context, dir string) error {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if errors.Is(err, exec.ErrNotFound) || strings.Contains(stderr.String(), "not a git repository") {
-		return nil
+	if errors.Is(err, exec.ErrNotFound) || strings.Contains(stderr.String(), "not a git repository") || strings.Contains(stderr.String(), "must be run in a work tree") {
+		return nil // a bare repository has no files either, which the scan says
 	}
 	if err != nil {
 		return fmt.Errorf("git status in %s: %s", dir, strings.TrimSpace(stderr.String()))

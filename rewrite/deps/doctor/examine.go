@@ -64,7 +64,7 @@ func Examine(ctx context.Context, o Options) ([]Diagnosis, error) {
 	if _, err := e.run.Version(ctx, scratch); err != nil {
 		return nil, err
 	}
-	if err := e.find(); err != nil {
+	if err := e.find(); err != nil && (len(o.Endpoints) == 0 || !errors.Is(err, load.ErrNoGoFiles)) {
 		return nil, err
 	}
 	e.settings()
@@ -209,20 +209,27 @@ func (e *examination) find() error {
 		if err := load.InModule(e.dir); err != nil {
 			return err
 		}
+		if len(sources) == 0 {
+			return fmt.Errorf("%s: %w; name the folder of a checkout", e.dir, load.ErrNoGoFiles)
+		}
 		none := &unit{rel: ".", dir: e.dir}
 		for _, s := range sources {
 			none.scan(e.dir, s)
 		}
 		e.oldPaths(none)
-		if len(sources) > 0 {
-			e.say(Diagnosis{
-				ID: "no-go-mod", Severity: Error, Title: "there is no go.mod in this repository",
-				Evidence: []Evidence{{File: "go.mod", Text: []string{"not found here or below"}}},
-				Cause:    "the code is from before modules: today's go command builds it only in GOPATH mode, and the etcd modules from 3.5 on are to be had as modules only",
-				Fix:      []string{"go mod init MODULE", "go mod tidy", "# then:", migrate},
-				Ref:      modRef + "#go-mod-init",
-			})
+		// That of a migration has versions of the code's own time; tidy would
+		// take those of today.
+		fix := []string{migrate}
+		if len(e.ds) == 0 {
+			fix = []string{"go mod init MODULE", "go mod tidy"}
 		}
+		e.say(Diagnosis{
+			ID: "no-go-mod", Severity: Error, Title: "there is no go.mod in this repository",
+			Evidence: []Evidence{{File: "go.mod", Text: []string{"not found here or below"}}},
+			Cause:    "the code is from before modules: today's go command builds it only in GOPATH mode, and the etcd modules from 3.5 on are to be had as modules only",
+			Fix:      fix,
+			Ref:      modRef + "#go-mod-init",
+		})
 		return nil
 	}
 	for _, s := range sources {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/etcdshift/etcdshift/rewrite/gocmd"
+	"github.com/etcdshift/etcdshift/rewrite/load"
 )
 
 // repo writes a repository from txtar.
@@ -503,8 +505,16 @@ import "github.com/coreos/etcd/clientv3"
 func main() { _, _ = clientv3.New(clientv3.Config{}) }
 `)
 	ds := examine(t, Options{Dir: dir})
-	find(t, ds, "no-go-mod", Error)
+	if d := find(t, ds, "no-go-mod", Error); !slices.Equal(d.Fix, []string{migrate}) {
+		t.Errorf("fix %q, want a migration, which makes a go.mod for the code as it is", d.Fix)
+	}
 	has(t, find(t, ds, "old-paths", Warning), "main.go:3", "go.etcd.io/etcd/client/v3")
+}
+
+func TestExamineOfNothing(t *testing.T) {
+	if ds, err := Examine(t.Context(), Options{Dir: t.TempDir()}); !errors.Is(err, load.ErrNoGoFiles) {
+		t.Errorf("%v, %v; want an error where there is nothing to look at", ds, err)
+	}
 }
 
 // zipped is a module as proxies serve it.
