@@ -41,6 +41,7 @@ func Clean(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false",
 		"status", "--porcelain", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules", "--", ".")
 	cmd.Dir = dir
+	cmd.Env = append(cmd.Environ(), "LC_ALL=C") // what it says is read below
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

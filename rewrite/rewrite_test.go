@@ -101,6 +101,19 @@ func TestAPlanFollowsWhatCameBeforeIt(t *testing.T) {
 	}
 }
 
+func TestAFolderOutsideGitIsCleanInEveryLanguage(t *testing.T) {
+	bin := t.TempDir()
+	const git = "#!/bin/sh\n[ \"$LC_ALL\" = C ] && echo fatal: not a git repository >&2 || echo fatal: Kein Git-Repository >&2\nexit 128\n"
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(git), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	t.Setenv("LC_ALL", "de_DE.UTF-8")
+	if err := Clean(t.Context(), t.TempDir()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTargetsAreUnderstood(t *testing.T) {
 	for in, want := range map[string]int{"": 3, "auto": 3, "3.5": 1, "v3.6": 1, "v3.6.16": 1, "3.6.16": 1} {
 		lines, _, _, err := targets(in)
