@@ -4,17 +4,20 @@ import (
 	"go/ast"
 	"go/constant"
 	"go/token"
+	"go/types"
 	"net"
 	"strconv"
 	"strings"
+
+	"golang.org/x/tools/go/ast/inspector"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 )
 
 // endpointScheme looks at endpoints that New refused and now takes.
 //
-// Matched: constant strings in Config.Endpoints and in calls of SetEndpoints
-// and NewFromURL. tcp:// is written http://, or without a scheme where a client
+// Matched: constant strings in Config.Endpoints, appended or set by their index
+// too, and in calls of SetEndpoints and NewFromURL. tcp:// is written http://, or without a scheme where a client
 // has TLS or may have; other schemes than http, https, unix and unixs, and
 // addresses without a port, are reported.
 //
@@ -48,14 +51,22 @@ func connect() (*clientv3.Client, error) {
 		tls := map[ast.Expr]bool{} // of any client that has the endpoint
 		for _, n := range p.configs() {
 			for _, vc := range n.cfg.fields["Endpoints"] {
-				if lit := p.literal(vc); lit != nil && affected(p.FileOf(vc.Node().Pos())) {
-					for _, e := range lit.Elts {
-						if _, seen := tls[e]; !seen {
-							endpoints = append(endpoints, e)
-						}
-						tls[e] = tls[e] || len(n.cfg.fields["TLS"]) > 0 || !n.cfg.complete
-					}
+				if !affected(p.FileOf(vc.Node().Pos())) {
+					continue
 				}
+				for _, e := range p.elements(vc, map[types.Object]bool{}) {
+					if _, seen := tls[e]; !seen {
+						endpoints = append(endpoints, e)
+					}
+					tls[e] = tls[e] || len(n.cfg.fields["TLS"]) > 0 || !n.cfg.complete
+				}
+			}
+		}
+		for _, r := range p.Refs("clientv3", "Config.Endpoints") {
+			_, at := r.Expr()
+			if v := elementSet(at); v != nil && affected(r.File) {
+				endpoints = append(endpoints, v)
+				tls[v] = true // of whichever client
 			}
 		}
 		for _, name := range []string{"Client.SetEndpoints", "NewFromURL"} {
@@ -72,6 +83,73 @@ func connect() (*clientv3.Client, error) {
 			p.etcdEndpoint(p.FileOf(e.Pos()), e, tls[e])
 		}
 	},
+}
+
+// elements returns what is seen to be put into a slice: the elements of literals,
+// those that are appended and those that are set by their index.
+func (p *Pass) elements(c inspector.Cursor, seen map[types.Object]bool) []ast.Expr {
+	var out []ast.Expr
+	find := func(e ast.Expr) {
+		if at, ok := c.FindNode(e); ok {
+			out = append(out, p.elements(at, seen)...)
+		}
+	}
+	switch e := c.Node().(type) {
+	case *ast.ParenExpr:
+		find(e.X)
+	case *ast.SliceExpr:
+		find(e.X)
+	case *ast.CompositeLit:
+		for _, el := range e.Elts {
+			if kv, ok := el.(*ast.KeyValueExpr); ok {
+				el = kv.Value
+			}
+			out = append(out, el)
+		}
+	case *ast.CallExpr:
+		id, ok := ast.Unparen(e.Fun).(*ast.Ident)
+		switch {
+		case !ok || id.Name != "append" || len(e.Args) == 0:
+		case e.Ellipsis.IsValid():
+			find(e.Args[0])
+			find(e.Args[1])
+		default:
+			find(e.Args[0])
+			out = append(out, e.Args[1:]...)
+		}
+	case *ast.Ident, *ast.SelectorExpr:
+		v, ok := p.object(e.(ast.Expr)).(*types.Var)
+		if !ok || seen[v] || v.Pkg() != p.Pkg {
+			break
+		}
+		seen[v] = true
+		values, _ := p.valuesOf(v)
+		for _, vc := range values {
+			out = append(out, p.elements(vc, seen)...)
+		}
+		for _, u := range p.uses(v) {
+			if sel, ok := u.Parent().Node().(*ast.SelectorExpr); ok && sel.Sel == u.Node() {
+				u = u.Parent()
+			}
+			if e := elementSet(u); e != nil {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// elementSet returns what an element of a slice is set to, nil where none is.
+func elementSet(slice inspector.Cursor) ast.Expr {
+	x, ok := slice.Parent().Node().(*ast.IndexExpr)
+	if !ok || x.X != slice.Node() {
+		return nil
+	}
+	as, i := assignment(slice.Parent())
+	if as == nil || len(as.Lhs) != len(as.Rhs) || as.Tok != token.ASSIGN {
+		return nil
+	}
+	return as.Rhs[i]
 }
 
 // etcdEndpoint looks at one endpoint. Without a scheme it is TLS that decides.
