@@ -192,7 +192,7 @@ func serverIn(impl *types.Named, service Symbol, to types.Type) (in *types.Named
 		has, lacks := false, false
 		for m := range to.Underlying().(*types.Interface).Methods() {
 			obj, _, _ := types.LookupFieldOrMethod(types.NewPointer(n), false, n.Obj().Pkg(), m.Name())
-			has, lacks = has || obj != nil, lacks || obj == nil
+			has, lacks = has || obj != nil && ownMethod(impl, m.Name()) == nil, lacks || obj == nil
 		}
 		if has {
 			return n, !lacks
