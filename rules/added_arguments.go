@@ -224,6 +224,9 @@ func (p *Pass) addArguments(c Change, h Hit, adds []addition) bool {
 		for i < len(adds) && adds[i].at == at {
 			i++
 		}
+		if p.methodExpr(call.Fun) {
+			at++ // behind the receiver
+		}
 		insertArguments(c, h.File, call, at, strings.Join(args[first:i], ", "))
 	}
 	return true

@@ -174,12 +174,22 @@ func (w *flow) argument(c inspector.Cursor, call *ast.CallExpr, arg ast.Expr) bo
 		return false
 	}
 	params := fn.Signature().Params()
-	for i, a := range call.Args {
-		if a == arg && params.Len() > 0 {
-			return w.object(params.At(min(i, params.Len()-1)))
-		}
+	i := slices.Index(call.Args, arg)
+	if w.p.methodExpr(call.Fun) {
+		i-- // the first is the receiver
 	}
-	return false
+	return i >= 0 && params.Len() > 0 && w.object(params.At(min(i, params.Len()-1)))
+}
+
+// methodExpr says whether an expression is a method of a type, such as
+// (*T).Method, which takes the receiver as its first argument.
+func (p *Pass) methodExpr(fun ast.Expr) bool {
+	sel, ok := ast.Unparen(fun).(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	s := p.selected(sel)
+	return s != nil && s.Kind() == types.MethodExpr
 }
 
 // result follows result i of the function around c to its calls.
@@ -281,7 +291,11 @@ func (p *Pass) valuesOf(o types.Object) (values []inspector.Cursor, all bool) {
 			calls := p.calls(fn)
 			all = all && len(calls) == len(p.uses(fn))-1 && i < fn.Type().(*types.Signature).Params().Len() && !fn.Type().(*types.Signature).Variadic()
 			for _, cc := range calls {
-				if call := cc.Node().(*ast.CallExpr); i < len(call.Args) {
+				call, i := cc.Node().(*ast.CallExpr), i
+				if p.methodExpr(call.Fun) {
+					i++ // behind the receiver
+				}
+				if i < len(call.Args) {
 					value(cc, call.Args[i])
 				}
 			}

@@ -726,8 +726,8 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 			}
 			var to *group
 			if a.direct(fn) && i < sig.Params().Len() && !sig.Variadic() {
-				if _, _, same := valueShape(sig.Params().At(i).Type()); same {
-					to = a.place(fn.Origin().Signature().Params().At(i))
+				if want, _, same := valueShape(sig.Params().At(i).Type()); same {
+					to = a.param(f, fun, fn, call, i, want)
 				}
 			}
 			msg, _, ok := valueShape(tup.At(i).Type())
@@ -825,7 +825,12 @@ func (a *pointers) compared(f *File, n *ast.CallExpr, arg ast.Expr) {
 
 // param returns the group of the k-th parameter of what is called.
 func (a *pointers) param(f *File, fun ast.Expr, fn *types.Func, arg ast.Expr, k int, msg *types.Named) *group {
+	if a.p.methodExpr(fun) {
+		k-- // the first is the receiver
+	}
 	switch lit, isLit := fun.(*ast.FuncLit); {
+	case k < 0:
+		return a.stuck(msg, f, arg, "the receiver of a method expression")
 	case isLit:
 		return a.place(a.litParam(lit, k))
 	case fn == nil:
