@@ -49,10 +49,12 @@ func get(ctx context.Context, kv clientv3.KV) (*clientv3.GetResponse, error) {
 			return
 		}
 		for _, r := range refs {
+			at, _ := r.Expr()
 			if call := r.Call(); call != nil {
-				p.Report(r.File, call, edit.Review, "calls go to all members in turn now; a serializable read may be answered with an older revision than the one before",
-					"if the order of reads matters, wrap the KV: ordering.NewKV(cli.KV, ordering.NewOrderViolationSwitchEndpointClosure(cli))")
+				at = call
 			}
+			p.Report(r.File, at, edit.Review, "calls go to all members in turn now; a serializable read may be answered with an older revision than the one before",
+				"if the order of reads matters, wrap the KV: ordering.NewKV(cli.KV, ordering.NewOrderViolationSwitchEndpointClosure(cli))")
 		}
 	},
 }
