@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/types"
+	"strings"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rules/atlas"
@@ -18,6 +19,7 @@ func (p *Pass) narrowInterfaces(done map[string]bool) {
 			return // interface-methods has those of etcd
 		}
 		iface := to.Underlying().(*types.Interface)
+		var lost lostMethods
 		for i := range iface.NumMethods() {
 			own := iface.Method(i)
 			obj, _, _ := types.LookupFieldOrMethod(t, true, own.Pkg(), own.Name())
@@ -31,17 +33,44 @@ func (p *Pass) narrowInterfaces(done map[string]bool) {
 			}
 			for _, m := range atlas.Methods(from.Pkg, from.Name, string(p.Target.Line)) {
 				if m.Name == own.Name() {
-					p.widen(e, to, own, from, m, done)
+					p.widen(&lost, to, own, from, m, done)
 				}
 			}
-			p.noLonger(e, to, fn, from, done)
+			p.noLonger(&lost, to, fn, from, done)
 		}
+		p.reportLost(e, to, lost)
 	})
 }
 
-// noLonger reports a value of a struct of etcd that is used as an interface
+// lostMethods are methods of etcd that do not satisfy an interface any more.
+type lostMethods struct {
+	names, now []string
+}
+
+func (l *lostMethods) add(from Symbol, name, now string) {
+	if len(l.names) == 0 || !strings.HasPrefix(l.names[0], from.String()+".") {
+		name = from.String() + "." + name
+	}
+	l.names, l.now = append(l.names, name), append(l.now, "`"+now+"`")
+}
+
+// reportLost reports, in one finding, the methods for which a value does not
+// satisfy the interface that it is used as.
+func (p *Pass) reportLost(e ast.Expr, to types.Type, lost lostMethods) {
+	if len(lost.names) == 0 {
+		return
+	}
+	have := "has another signature"
+	if len(lost.names) > 1 {
+		have = "have other signatures"
+	}
+	p.Report(p.FileOf(e.Pos()), e, edit.Manual, fmt.Sprintf("%s %s in etcd %s, so this is no %s any more", strings.Join(lost.names, ", "), have, p.Target.Line, types.TypeString(to, types.RelativeTo(p.Pkg))),
+		"give the interface, and what else implements it, "+strings.Join(lost.now, ", "))
+}
+
+// noLonger finds a value of a struct of etcd that is used as an interface
 // which it does not satisfy any more, since a method of it changed.
-func (p *Pass) noLonger(e ast.Expr, to types.Type, fn *types.Func, from Symbol, done map[string]bool) {
+func (p *Pass) noLonger(lost *lostMethods, to types.Type, fn *types.Func, from Symbol, done map[string]bool) {
 	b := atlas.BreakOf(from.Pkg, from.Name+"."+fn.Name())
 	name := types.TypeString(to, types.RelativeTo(p.Pkg))
 	if b == nil || types.IsInterface(fn.Signature().Recv().Type()) || done[name+"."+fn.Name()] {
@@ -58,8 +87,7 @@ func (p *Pass) noLonger(e ast.Expr, to types.Type, fn *types.Func, from Symbol, 
 		return
 	}
 	done[name+"."+fn.Name()] = true
-	p.Report(p.FileOf(e.Pos()), e, edit.Manual, fmt.Sprintf("%s.%s has another signature in etcd %s, so this is no %s any more", from, fn.Name(), p.Target.Line, name),
-		"give the interface, and what else implements it, `"+now+"`")
+	lost.add(from, fn.Name(), now)
 }
 
 // packageOf returns the import path of the package that a type is declared in.
@@ -72,7 +100,7 @@ func packageOf(t types.Type) string {
 
 // widen gives a method of an own interface, and those of the package's types
 // that implement it, the options that etcd's has gained.
-func (p *Pass) widen(e ast.Expr, to types.Type, own *types.Func, etcd Symbol, m atlas.Method, done map[string]bool) {
+func (p *Pass) widen(lost *lostMethods, to types.Type, own *types.Func, etcd Symbol, m atlas.Method, done map[string]bool) {
 	options, same := p.compareMethod(own.Signature(), m)
 	name := types.TypeString(to, types.RelativeTo(p.Pkg))
 	if same || done[name+"."+m.Name] {
@@ -81,8 +109,7 @@ func (p *Pass) widen(e ast.Expr, to types.Type, own *types.Func, etcd Symbol, m 
 	done[name+"."+m.Name] = true
 	spec := p.methodSpec(own)
 	if options == nil || spec == nil {
-		p.Report(p.FileOf(e.Pos()), e, edit.Manual, fmt.Sprintf("%s.%s has another signature in etcd %s, so this is no %s any more", etcd, m.Name, p.Target.Line, name),
-			"give the interface, and what else implements it, `"+m.Name+m.Sig+"`")
+		lost.add(etcd, m.Name, m.Name+m.Sig)
 		return
 	}
 	if !done[own.FullName()] { // else by another interface that embeds the same
