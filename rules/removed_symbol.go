@@ -3,7 +3,11 @@ package rules
 import (
 	"go/ast"
 	"go/token"
+	"go/types"
+	"slices"
 	"strings"
+
+	"golang.org/x/tools/go/ast/inspector"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rules/atlas"
@@ -125,6 +129,8 @@ func (p *Pass) reportBroken(h Hit) {
 		return
 	case isFunc && h.Call() != nil && p.compatible(h, now):
 		return
+	case isFunc && h.Call() != nil && p.resultOnlyCalled(h, now):
+		return
 	case isFunc && h.Call() == nil && typeIsInferred(h.Ref):
 		sev = edit.Review
 	case isFunc && h.Call() == nil:
@@ -132,6 +138,39 @@ func (p *Pass) reportBroken(h Hit) {
 		return
 	}
 	p.Report(h.File, h.Ident, sev, h.Symbol.String()+" has another form in etcd "+line+unsure, "now `"+now+"`"+sentence(p.advice(h.Break), now))
+}
+
+// resultOnlyCalled says whether a call's one result, of an interface of etcd, is
+// another one in the target that has all methods which are called of it here.
+func (p *Pass) resultOnlyCalled(h Hit, now string) bool {
+	o, _ := parseSignature(h.Form.Sig)
+	w, ok := parseSignature(now)
+	same := func(a, b string) bool { return p.renamedTo(h.Pkg, a) == b }
+	old, known := TypeSymbol(p.TypeOf(h.Call()))
+	if !ok || !known || len(o.results) != 1 || len(w.results) != 1 || !callable(o, w, same) || !types.IsInterface(p.TypeOf(h.Call())) {
+		return false
+	}
+	q, name, _ := strings.Cut(w.results[0].typ, ".")
+	home, _ := atlas.HomeOf(old.Pkg, p.Target.Line)
+	if home.Gone || home.Name != q {
+		return false
+	}
+	methods := atlas.Methods(old.Pkg, name, string(p.Target.Line))
+	called := func(c inspector.Cursor) bool {
+		sel, ok := c.Parent().Node().(*ast.SelectorExpr)
+		return ok && sel.X == c.Node() && slices.ContainsFunc(methods, func(m atlas.Method) bool { return m.Name == sel.Sel.Name })
+	}
+	_, at := h.Expr()
+	call := parent(at)
+	if called(call) {
+		return true
+	}
+	as, ok := call.Parent().Node().(*ast.AssignStmt)
+	if !ok || as.Tok != token.DEFINE || len(as.Lhs) != 1 {
+		return false
+	}
+	v, ok := p.object(as.Lhs[0]).(*types.Var)
+	return ok && !slices.ContainsFunc(p.uses(v), func(c inspector.Cursor) bool { return c.Node() != as.Lhs[0] && !called(c) })
 }
 
 // sentence goes on with an advice, without what it says of the new form again.
