@@ -123,6 +123,9 @@ func runWALConfState(p *Pass) {
 // snapshot, and reports other indexes than 0.
 func (p *Pass) confStateBeside(f *File, index ast.Expr) (string, bool) {
 	meta, ok := strings.CutSuffix(f.Text(index), ".Metadata.Index")
+	if sel, isSel := index.(*ast.SelectorExpr); ok && isSel && p.Info != nil {
+		ok = IsType(p.TypeOf(sel.X), "raft/raftpb", "SnapshotMetadata")
+	}
 	if !ok || !Simple(index) {
 		if lit, isLit := index.(*ast.BasicLit); !isLit || lit.Value != "0" {
 			p.Report(f, index, edit.Review, "SaveSnapshot fails for a snapshot without ConfState since etcd 3.5", "set ConfState to the configuration at that index: `ConfState: &snap.Metadata.ConfState`")
