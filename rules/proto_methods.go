@@ -395,30 +395,53 @@ func pbutil(p *Pass, r Ref, now string) {
 // lost are the methods of messages that an interface may ask for.
 var lost = []string{"Marshal", "Unmarshal", "Size", "MarshalTo", "MarshalToSizedBuffer", "Descriptor", "XXX_Marshal", "XXX_Unmarshal", "XXX_Size"}
 
-// reportLostMethods reports messages that are used as an interface which they
-// satisfy no longer.
+// reportLostMethods reports messages, and structs that embed one, that are used
+// as an interface which they satisfy no longer.
 func reportLostMethods(p *Pass) {
-	p.implicitConversions(func(f *File, e ast.Expr, to types.Type) {
-		n, _, ok := p.protoMessage(e)
-		if !ok {
-			return
-		}
+	report := func(f *File, e ast.Node, from, to types.Type) {
 		iface, ok := to.Underlying().(*types.Interface)
-		if !ok {
+		if !ok || from == nil || types.IsInterface(from) {
 			return
 		}
 		if named, ok := types.Unalias(to).(*types.Named); ok && named.Obj().Pkg() != nil && canonical(named.Obj().Pkg().Path()) == "pkg/pbutil" {
 			return // see pbutil
 		}
 		for m := range iface.Methods() {
-			if slices.Contains(lost, m.Name()) {
+			if !slices.Contains(lost, m.Name()) {
+				continue
+			}
+			obj, _, _ := types.LookupFieldOrMethod(from, true, p.Pkg, m.Name())
+			fn, ok := obj.(*types.Func)
+			if !ok || fn.Signature().Recv() == nil {
+				continue
+			}
+			if n, ok := oldMessage(deref(fn.Signature().Recv().Type())); ok && isProto(n) {
 				sym, _ := TypeSymbol(n)
 				p.Report(f, e, edit.Manual, short(sym)+" has no method "+m.Name()+" in 3.7, which "+types.TypeString(to, types.RelativeTo(p.Pkg))+" asks for",
 					"take a proto.Message of "+googleProto+" and call its functions, or wrap the message in a type that has the method")
 				return
 			}
 		}
-	})
+	}
+	p.implicitConversions(func(f *File, e ast.Expr, to types.Type) { report(f, e, p.TypeOf(e), to) })
+	for c := range p.Inspector().Root().Preorder((*ast.Ident)(nil)) {
+		id := c.Node().(*ast.Ident)
+		inst, ok := p.Info.Instances[id]
+		obj := p.Info.Uses[id]
+		if !ok || obj == nil {
+			continue
+		}
+		var params *types.TypeParamList
+		switch t := obj.Type().(type) {
+		case *types.Signature:
+			params = t.TypeParams()
+		case *types.Named:
+			params = t.TypeParams()
+		}
+		for i := range min(params.Len(), inst.TypeArgs.Len()) {
+			report(p.FileOf(id.Pos()), id, inst.TypeArgs.At(i), params.At(i).Constraint())
+		}
+	}
 }
 
 // implicitConversions calls f for expressions that become an interface by
