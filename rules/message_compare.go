@@ -2,6 +2,7 @@ package rules
 
 import (
 	"go/ast"
+	"go/token"
 	"go/types"
 	"strings"
 
@@ -15,7 +16,8 @@ import (
 // go-cmp on anything that holds messages.
 //
 // Not matched, but reported: slices, maps and structs of messages given to
-// reflect.DeepEqual, testify or gomega.
+// reflect.DeepEqual, testify or gomega; messages that are compared with == or
+// are keys of a map; and go-cmp with options that are passed on.
 //
 // proto.Equal takes nil and empty bytes for equal, reflect.DeepEqual did not.
 var messageCompare = &Rule{
@@ -61,6 +63,7 @@ func runMessageCompare(p *Pass) {
 	if !p.usesMessages() {
 		return
 	}
+	reportOperators(p)
 	for c := range p.Inspector().Root().Preorder((*ast.CallExpr)(nil)) {
 		call := c.Node().(*ast.CallExpr)
 		fun, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
@@ -90,6 +93,53 @@ func runMessageCompare(p *Pass) {
 			}
 		}
 	}
+}
+
+// reportOperators finds messages, and structs and arrays of them, that cannot
+// be compared any more.
+func reportOperators(p *Pass) {
+	for c := range p.Inspector().Root().Preorder((*ast.BinaryExpr)(nil), (*ast.MapType)(nil)) {
+		var n *types.Named
+		what, advice := "compared", "compare messages with proto.Equal, or the fields that matter"
+		switch e := c.Node().(type) {
+		case *ast.BinaryExpr:
+			if e.Op != token.EQL && e.Op != token.NEQ {
+				continue
+			}
+			if n = comparedMessage(p.TypeOf(e.X)); n == nil {
+				n = comparedMessage(p.TypeOf(e.Y))
+			}
+		case *ast.MapType:
+			n = comparedMessage(p.TypeOf(e.Key))
+			what, advice = "the key of a map", "take the fields that tell the messages apart for the key"
+		}
+		if n != nil {
+			sym, _ := TypeSymbol(n)
+			p.Report(p.FileOf(c.Node().Pos()), c.Node(), edit.Manual, short(sym)+" cannot be "+what+" in 3.7", advice)
+		}
+	}
+}
+
+// comparedMessage returns a message that a comparison of two values of a type
+// looks into.
+func comparedMessage(t types.Type) *types.Named {
+	if t == nil || !types.Comparable(t) {
+		return nil
+	}
+	if n, ok := oldMessage(t); ok {
+		return n
+	}
+	switch u := t.Underlying().(type) {
+	case *types.Array:
+		return comparedMessage(u.Elem())
+	case *types.Struct:
+		for f := range u.Fields() {
+			if n := comparedMessage(f.Type()); n != nil {
+				return n
+			}
+		}
+	}
+	return nil
 }
 
 // compare rewrites a comparison of the arguments at i and i+1.
@@ -191,7 +241,7 @@ func testify(p *Pass, call *ast.CallExpr, fun *ast.SelectorExpr, fn *types.Func)
 }
 
 func goCmp(p *Pass, call *ast.CallExpr) {
-	if len(call.Args) < 2 || call.Ellipsis.IsValid() {
+	if len(call.Args) < 2 {
 		return
 	}
 	n := p.holdsMessage(p.TypeOf(call.Args[0]))
