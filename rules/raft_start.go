@@ -109,7 +109,8 @@ func (p *Pass) newRawNode(h Hit) {
 	c := p.Change(h.Tier, "raft nodes are bootstrapped with their peers")
 	c.Replace(f, call.Args[0].End(), call.Args[1].End(), "")
 	// Without peers Bootstrap fails, where NewRawNode did not.
-	c.Insert(f, stmt.End(), f.indented("\nif "+err+" == nil {\n\tif last, lastErr := "+cfg+".Storage.LastIndex(); lastErr == nil && last == 0 && len("+peers+") > 0 {\n\t\t"+err+" = "+node+".Bootstrap("+peers+")\n\t}\n}", f.Indent(stmt.Pos())))
+	last := f.Free("last", "lastIndex", "index")
+	c.Insert(f, f.after(stmt), f.indented("\nif "+err+" == nil {\n\tif "+last+", lastErr := "+cfg+".Storage.LastIndex(); lastErr == nil && "+last+" == 0 && len("+peers+") > 0 {\n\t\t"+err+" = "+node+".Bootstrap("+peers+")\n\t}\n}", f.Indent(stmt.Pos())))
 }
 
 // none says whether an expression is nil or an empty literal.
