@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/module"
 
 	"github.com/etcdshift/etcdshift/rewrite"
 	"github.com/etcdshift/etcdshift/rewrite/batch"
@@ -186,6 +187,11 @@ func (f *planFlags) options(c *cobra.Command, args []string) (rewrite.Options, e
 	if f.from != "" {
 		if f.from, err = rewrite.ParseFrom(f.from); err != nil {
 			return rewrite.Options{}, usageError{err}
+		}
+	}
+	if f.module != "" {
+		if err := module.CheckImportPath(f.module); err != nil {
+			return rewrite.Options{}, usageError{fmt.Errorf("--module: %w; it is the path that packages of the repository are imported by, such as example.com/name", err)}
 		}
 	}
 	if err := rewrite.CheckTarget(f.target); err != nil {
