@@ -734,8 +734,9 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 			switch {
 			case ok && to != nil:
 				a.join(to, a.resultOf(f, call, i, msg))
-				param := fn.Origin().Signature().Params().At(i)
-				a.from[param] = append(a.from[param], a.resultSource(call, i))
+				if v := a.parameter(fun, fn, i); v != nil {
+					a.from[v] = append(a.from[v], a.resultSource(call, i))
+				}
 			case ok:
 				a.resultOf(f, call, i, msg).fail(f, n, "passed on together with other results")
 			case to != nil:
@@ -790,12 +791,8 @@ func (a *pointers) args(f *File, n *ast.CallExpr) {
 			sym, _ = a.p.symbol(fn)
 		}
 		a.flow(f, arg, a.param(f, fun, fn, arg, k, msg), true, readers[sym])
-		switch lit, isLit := fun.(*ast.FuncLit); {
-		case isLit:
-			a.from[a.litParam(lit, k)] = append(a.from[a.litParam(lit, k)], arg)
-		case a.direct(fn):
-			param := fn.Origin().Signature().Params().At(k)
-			a.from[param] = append(a.from[param], arg)
+		if v := a.parameter(fun, fn, k); v != nil {
+			a.from[v] = append(a.from[v], arg)
 		}
 	}
 }
@@ -825,25 +822,35 @@ func (a *pointers) compared(f *File, n *ast.CallExpr, arg ast.Expr) {
 
 // param returns the group of the k-th parameter of what is called.
 func (a *pointers) param(f *File, fun ast.Expr, fn *types.Func, arg ast.Expr, k int, msg *types.Named) *group {
+	if v := a.parameter(fun, fn, k); v != nil {
+		return a.place(v)
+	}
 	if a.p.methodExpr(fun) {
 		k-- // the first is the receiver
 	}
-	switch lit, isLit := fun.(*ast.FuncLit); {
-	case k < 0:
-		return a.stuck(msg, f, arg, "the receiver of a method expression")
-	case isLit:
-		return a.place(a.litParam(lit, k))
+	switch {
 	case fn == nil:
 		return a.stuck(msg, f, arg, "passed to a function value")
-	case a.direct(fn):
-		return a.place(fn.Origin().Signature().Params().At(k))
+	case k < 0:
+		return a.stuck(msg, f, arg, "the receiver of a method expression")
 	}
 	return a.outside(f, arg, msg, fn, func(sig string) ast.Expr { return paramOf(sig, k, msg) })
 }
 
-func (a *pointers) litParam(lit *ast.FuncLit, k int) types.Object {
-	sig, _ := a.p.Info.TypeOf(lit).(*types.Signature)
-	return sig.Params().At(k)
+// parameter returns the k-th parameter of what is called, nil where that is not
+// the package's own.
+func (a *pointers) parameter(fun ast.Expr, fn *types.Func, k int) types.Object {
+	if lit, ok := fun.(*ast.FuncLit); ok {
+		sig, _ := a.p.Info.TypeOf(lit).(*types.Signature)
+		return sig.Params().At(k)
+	}
+	if a.p.methodExpr(fun) {
+		k-- // the first is the receiver
+	}
+	if k < 0 || !a.direct(fn) {
+		return nil
+	}
+	return fn.Origin().Signature().Params().At(k)
 }
 
 func (a *pointers) builtin(f *File, n *ast.CallExpr, name string) {
