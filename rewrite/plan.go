@@ -138,6 +138,10 @@ func Make(ctx context.Context, opt Options) (*Plan, error) {
 	if slices.ContainsFunc(tree.Modules, func(m *load.Module) bool { return m.Etcd && m.Path == "" }) {
 		return makeLegacy(ctx, opt, tree)
 	}
+	if i := slices.IndexFunc(tree.Modules, func(m *load.Module) bool { return m.Etcd && m.Path != opt.Module }); i >= 0 && opt.Module != "" {
+		m := tree.Modules[i]
+		return nil, fmt.Errorf("--module %s: %s has the path %s, and --module is for a repository without go.mod; leave it out", opt.Module, filepath.Join(m.Dir, "go.mod"), m.Path)
+	}
 	scratch, err := os.MkdirTemp("", scratchPrefix)
 	if err != nil {
 		return nil, err

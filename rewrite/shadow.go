@@ -68,7 +68,7 @@ func makeLegacy(ctx context.Context, opt Options, tree *load.Tree) (*Plan, error
 			return nil, err
 		}
 	}
-	opt.Dir, opt.guessed = copied, true
+	opt.Dir, opt.Module, opt.guessed = copied, "", true
 	p, err := Make(ctx, opt)
 	if err != nil {
 		return nil, err

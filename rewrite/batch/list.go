@@ -60,7 +60,7 @@ func ReadList(list string, stdin io.Reader) ([]Entry, error) {
 	} else {
 		st, err := os.Stat(list)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w; %w, or name a folder of checkouts, or - for stdin", err, ErrList)
 		}
 		if st.IsDir() {
 			return readFolder(list)
