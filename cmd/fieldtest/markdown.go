@@ -71,7 +71,8 @@ from local clones; [its documentation](../cmd/fieldtest/main.go) tells the form 
 Problems are what go build and go vet say in a checkout that the patch was applied to, tests included, in every module
 that has to do with etcd; a module that does not resolve counts as one. *Before* is the same for the tree as it was.
 *New* are those of after that were there neither before nor with the versions that the old etcd needs, and those that
-the plan itself found new in another build configuration. *Open* are compile errors on a line that no finding names.
+the plan itself found new in another build configuration. *Open* are compile errors on a line that no finding names;
+migrate does not write a plan without versions, so that one has none.
 The *plain recipe* replaces import paths by a table of all moved packages, drops what go.mod says of old etcd and the
 replacement of gRPC, gets etcd's modules at the release, tidies and vendors.
 `)

@@ -113,9 +113,9 @@ func (w rowResult) severities() (n [3]int) {
 }
 
 // open are the compile errors of the plan that no finding names. A tree that is
-// left as it is has none of a plan's.
+// left as it is has none of a plan's, and migrate writes no plan without versions.
 func (w rowResult) open() []verify.Problem {
-	if w.plan.Run != nil && w.plan.Run.Status == report.Left {
+	if w.plan.Run != nil && slices.Contains([]report.Status{report.Left, report.Unresolved}, w.plan.Run.Status) {
 		return nil
 	}
 	return w.plan.Open

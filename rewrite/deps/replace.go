@@ -1,11 +1,14 @@
 package deps
 
 import (
+	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -124,6 +127,38 @@ func (s *solver) judgeShared(r *modfile.Replace) {
 // connections depend on: gRPC, genproto and the protobuf runtimes.
 func isCore(p string) bool {
 	return p == grpcPath || p == genproto || strings.HasPrefix(p, genproto+"/") || path.Base(p) == "protobuf"
+}
+
+// otelgrpc takes the place of interceptors by stats handlers, and the server of
+// etcd 3.5 goes on to use interceptors: otelgrpcLast is the last that has them.
+const (
+	otelgrpc     = "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	otelgrpcLast = "v0.60.0"
+	otelgrpcUser = "go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
+)
+
+// holdOtelgrpc keeps what another module requires from breaking the server of
+// etcd 3.5, where the module's code has that in it.
+func (s *solver) holdOtelgrpc(ctx context.Context, version map[string]string) (changed bool, err error) {
+	if s.release.Line() != atlas.Line35 || semver.Compare(version[otelgrpc], otelgrpcLast) <= 0 || version["go.etcd.io/etcd/server/v3"] == "" {
+		return false, nil
+	}
+	key := "replace " + otelgrpc
+	if _, held := s.adds[key]; held || slices.ContainsFunc(s.before.Replace, func(r *modfile.Replace) bool { return r.Old.Path == otelgrpc }) {
+		return false, nil
+	}
+	g, err := loadGraph(ctx, s.Go, s.Dir, s.flags(), "./...")
+	if err != nil {
+		return false, s.unresolved(ctx, err)
+	}
+	if g.pkgs[otelgrpcUser] == nil {
+		return false, nil
+	}
+	s.adds[key] = modfileReplace{
+		old: module.Version{Path: otelgrpc}, new: module.Version{Path: otelgrpc, Version: otelgrpcLast},
+		why: fmt.Sprintf("the server of etcd 3.5 needs its interceptors, which %s no longer has; etcd 3.6 does without", version[otelgrpc]),
+	}
+	return true, nil
 }
 
 // judgeExcludes drops the excludes that keep the build below what the etcd

@@ -415,6 +415,9 @@ func (s *solver) keptPlan(ctx context.Context) (changed bool, err error) {
 			return true, nil
 		}
 	}
+	if changed, err := s.holdOtelgrpc(ctx, version); changed || err != nil {
+		return changed, err
+	}
 	return s.moveForks(ctx, version)
 }
 

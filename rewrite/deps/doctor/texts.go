@@ -572,6 +572,14 @@ var texts = []known{
 		ref:   "https://github.com/googleapis/go-genproto/issues/1015",
 	},
 	{
+		id: "otelgrpc-too-new", severity: Error,
+		title: "otelgrpc is newer than the server of etcd 3.5",
+		like:  []string{`(?:<SRC> )?undefined: otelgrpc\.(?:Unary|Stream)ServerInterceptor`},
+		cause: "otelgrpc v0.61.0 took out the interceptors that the server packages of etcd 3.5 pass to gRPC, and another module of the build requires such a version. etcd 3.6 does without them",
+		fix:   []string{"go mod edit -replace=go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc=go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc@v0.60.0", tidy, "# or move to etcd 3.6:", "etcdshift migrate --target 3.6"},
+		ref:   "https://github.com/open-telemetry/opentelemetry-go-contrib/releases",
+	},
+	{
 		id: "etcd-ambiguous", severity: Error,
 		title: "the whole of etcd and one of its parts are in the build",
 		like:  []string{`ambiguous import: found package (?P<pkg>go\.etcd\.io/etcd/<PATH>) in multiple modules: (?P<module>go\.etcd\.io/etcd(?:/v3)?) (?P<version><VER>)(?: \([^)\n]*\))? (?P<other>go\.etcd\.io/etcd/<PATH>) (?P<otherVersion><VER>)`},
