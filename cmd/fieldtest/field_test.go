@@ -115,7 +115,7 @@ func TestACompileErrorIsOpenUnlessAFindingNamesItsLine(t *testing.T) {
 func TestProblemsAreNewWhereverTheyMove(t *testing.T) {
 	old := verify.Problem{Package: "p", File: "a.go", Line: 3, Message: "x", Config: "linux/amd64"}
 	moved, other := old, old
-	moved.Line, moved.Config = 5, "windows/amd64"
+	moved.Line, moved.Config, moved.Package = 5, "windows/amd64", "q" // which a complaint stood before
 	other.Message = "y"
 	equal(t, "new", fresh([]verify.Problem{moved, other, other}, []verify.Problem{old}), []verify.Problem{other})
 }

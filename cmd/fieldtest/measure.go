@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"os"
@@ -119,8 +120,10 @@ func planned(run *report.Run, pick func(report.Proof) []verify.Problem) []verify
 	return out
 }
 
-// same identifies a problem in whatever configuration and line.
-func same(p verify.Problem) string { return p.Package + "\x00" + p.File + "\x00" + p.Message }
+// same identifies a problem in whatever configuration and line. go vet tells
+// whose a line is where the package does not compile, and then of lines of others
+// that follow it: the file says more.
+func same(p verify.Problem) string { return cmp.Or(p.File, p.Package) + "\x00" + p.Message }
 
 // fresh returns the problems that are not among known ones.
 func fresh(after []verify.Problem, known ...[]verify.Problem) []verify.Problem {
