@@ -3,12 +3,9 @@ package deps
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
-	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
@@ -36,14 +33,9 @@ func (s *solver) beside(u *Unsolved) (bool, error) {
 	if m == nil || m[1] != last || s.missing[last] != "" || module.CheckPath(last) != nil {
 		return false, nil
 	}
-	dir := filepath.Join(s.Scratch, "missing", filepath.FromSlash(last))
-	if err := writePackage(dir, "", last); err != nil {
+	if err := s.addMissing(last); err != nil {
 		return false, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+modfile.AutoQuote(last)+"\n"), 0o666); err != nil {
-		return false, err
-	}
-	s.missing[last] = dir
 	s.besides = append(s.besides, u)
 	return true, nil
 }

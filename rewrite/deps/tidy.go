@@ -43,7 +43,11 @@ func (s *solver) settle(ctx context.Context) error {
 				mended, rerr = s.otherTrial(ctx)
 			}
 			if u := (*Unsolved)(nil); errors.As(rerr, &u) {
-				if ok, err := s.beside(u); ok || err != nil {
+				ok, err := s.beside(u)
+				if !ok && err == nil {
+					ok, err = s.standInBehind(u)
+				}
+				if ok || err != nil {
 					mended, rerr = ok, err
 				}
 			}

@@ -358,15 +358,43 @@ func (s *solver) standInFor(u *Unsolved) (bool, error) {
 	if !s.importFindings(u) {
 		return false, u
 	}
-	dir := filepath.Join(s.Scratch, "missing", filepath.FromSlash(u.Package))
-	if err := writePackage(dir, "", u.Package); err != nil {
-		return false, err
+	return true, s.addMissing(u.Package)
+}
+
+// addMissing makes a module of a package that is missing.
+func (s *solver) addMissing(pkg string) error {
+	dir := filepath.Join(s.Scratch, "missing", filepath.FromSlash(pkg))
+	if err := writePackage(dir, "", pkg); err != nil {
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+modfile.AutoQuote(u.Package)+"\n"), 0o666); err != nil {
-		return false, err
+	s.missing[pkg] = dir
+	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+modfile.AutoQuote(pkg)+"\n"), 0o666)
+}
+
+// lookupRE matches a package whose module was looked for and not to be had.
+var lookupRE = regexp.MustCompile(`(?m)^\s*([^\s:]+): (?:module \S+: (?:reading |git ls-remote |unrecognized import path |Get ")|cannot find module providing package)`)
+
+// standInBehind does so for what a dependency imports, no go.mod requires and
+// cannot be had: what imports that cannot be proved from here, the rest can.
+func (s *solver) standInBehind(u *Unsolved) (found bool, err error) {
+	for _, m := range lookupRE.FindAllStringSubmatch(u.Words, -1) {
+		pkg := m[1]
+		own := oldPackage(pkg)
+		s.ownImports(pkg, func(string, token.Position, token.Position) { own = true })
+		if own || s.missing[pkg] != "" || len(s.missing) >= maxMissing || module.CheckPath(pkg) != nil {
+			continue
+		}
+		if err := s.addMissing(pkg); err != nil {
+			return false, err
+		}
+		if !found {
+			s.finding("gomod-unreachable", edit.Manual, nil,
+				fmt.Sprintf("%s, which a dependency imports and no go.mod requires, cannot be had from here: %s", pkg, lineWith(u.Words, pkg+": ")),
+				"give this machine access (network, then credentials, then permission: GOPRIVATE, GOPROXY, git), move to a successor of "+u.Importer+", or take the code that needs it out")
+		}
+		found = true
 	}
-	s.missing[u.Package] = dir
-	return true, nil
+	return found, nil
 }
 
 // importFindings reports the imports of a package in the module's files.
