@@ -17,9 +17,9 @@ import (
 // endpointScheme looks at endpoints that New refused and now takes.
 //
 // Matched: constant strings in Config.Endpoints, appended or set by their index
-// too, and in calls of SetEndpoints and NewFromURL. tcp:// is written http://, or without a scheme where a client
-// has TLS or may have; other schemes than http, https, unix and unixs, and
-// addresses without a port, are reported.
+// too, and in calls of SetEndpoints and NewFromURL. tcp:// is written http://, or
+// without a scheme where a client has TLS or may have; other schemes than http,
+// https, unix and unixs, and addresses without a port, are reported.
 //
 // Not matched: endpoints from elsewhere.
 var endpointScheme = &Rule{

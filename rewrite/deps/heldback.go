@@ -180,7 +180,7 @@ func (s *solver) raiseOther(ctx context.Context, now *Unsolved) (bool, error) {
 		r.lost = append(r.lost, now.Package)
 	}
 	ok, err := s.raise(ctx, r.links, r.u, r.lost...)
-	if u := (*Unsolved)(nil); own && errors.As(err, &u) {
+	if u := (*Unsolved)(nil); own && !r.last && errors.As(err, &u) {
 		set.version, r.last = r.first, true
 		s.set[r.module] = set
 		s.raises = append(s.raises, r)
