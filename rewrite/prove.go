@@ -151,9 +151,9 @@ func (pl *planner) generations(ctx context.Context, m *module, res *deps.Result,
 	return nil
 }
 
-// unprovable takes the complaints about packages away that cannot be compiled
-// from here, since a module or package that they need is not to be had, and
-// says whether there are any. A finding says so instead.
+// unprovable takes the complaints away that are about a bare package, which
+// stands in for one that is not to be had, and says whether there are packages
+// that cannot be compiled from here. A finding says so instead.
 func (pl *planner) unprovable(ctx context.Context, p *Plan, m *module, res *deps.Result, req verify.Request, after *verify.Result) (bool, error) {
 	if res == nil {
 		return false, nil
@@ -168,12 +168,14 @@ func (pl *planner) unprovable(ctx context.Context, p *Plan, m *module, res *deps
 		if err != nil {
 			return false, err
 		}
-		maps.Copy(open, found)
+		maps.Copy(open, found.Behind)
+		after.Problems = slices.DeleteFunc(after.Problems, func(pr verify.Problem) bool {
+			return pr.Config == c.Name && found.Misled(pr.Package, pr.File)
+		})
 	}
 	if len(open) == 0 {
 		return false, nil
 	}
-	after.Problems = slices.DeleteFunc(after.Problems, func(pr verify.Problem) bool { return open[pr.Package] != "" })
 	for pkg := range open {
 		delete(after.Broken, pkg)
 	}

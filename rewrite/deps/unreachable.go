@@ -177,12 +177,31 @@ func assumedName(importPath string) string {
 	return name
 }
 
-// Unprovable returns the packages of the module that cannot be compiled from
-// here, for they import, directly or not, one that only a bare package stands
-// in for; with the import path of that one. What the compiler says of them is
-// about the stand-ins, not about the plan. The flags are those of Generations.
-func Unprovable(ctx context.Context, req Request, res *Result, flags ...string) (map[string]string, error) {
-	out := map[string]string{}
+// Unproved are the packages that cannot be compiled from here, for they import,
+// directly or not, one that only a bare package stands in for.
+type Unproved struct {
+	// Behind has the packages of the module, with the import path of the bare
+	// one.
+	Behind map[string]string
+	// misled has the packages, of the module or not, that import a bare one
+	// themselves: what the compiler says of them is about the stand-in. Those
+	// further away it does not compile, or what it says of them is true.
+	misled map[string]bool
+}
+
+// Misled says whether a complaint about a file of a package is about a bare
+// package and not about the code. A file of tests may import more than the
+// package that it tests.
+func (u Unproved) Misled(pkg, file string) bool {
+	return u.misled[pkg] || strings.HasSuffix(file, "_test.go") && u.misled[testsOf(pkg)]
+}
+
+func testsOf(pkg string) string { return pkg + ".test" }
+
+// Unprovable finds what keeps the packages of the module from being compiled
+// from here. The flags are those of Generations.
+func Unprovable(ctx context.Context, req Request, res *Result, flags ...string) (Unproved, error) {
+	out := Unproved{Behind: map[string]string{}, misled: map[string]bool{}}
 	bare := slices.DeleteFunc(slices.Clone(res.Unreachable), func(m string) bool { return slices.Contains(res.vendored, m) })
 	if bare = append(bare, res.Missing...); len(bare) == 0 {
 		return out, nil
@@ -197,24 +216,31 @@ func Unprovable(ctx context.Context, req Request, res *Result, flags ...string) 
 	}
 	g, err := loadGraph(ctx, run.With("GOWORK=off"), req.Dir, append(fl, flags...), "./...")
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	through := map[*pkg]string{}
 	for _, p := range g.order { // dependencies come first
-		if m := p.moduleVersion().Path; slices.Contains(bare, m) {
+		if slices.Contains(bare, p.moduleVersion().Path) {
 			through[p] = p.path()
 			continue
 		}
+		name := p.path()
+		if p.ForTest != "" && strings.TrimSuffix(name, "_test") == p.ForTest {
+			name = testsOf(p.ForTest)
+		}
 		for _, q := range g.imports(p) {
-			if through[q] != "" {
+			if through[q] == "" {
+				continue
+			}
+			if through[p] == "" {
 				through[p] = through[q]
-				break
+			}
+			if through[q] == q.path() { // a bare one
+				out.misled[name] = true
 			}
 		}
-		if p.own() && through[p] != "" {
-			if path := strings.TrimSuffix(p.path(), ".test"); out[path] == "" {
-				out[path] = through[p]
-			}
+		if name = strings.TrimSuffix(name, ".test"); p.own() && through[p] != "" && out.Behind[name] == "" {
+			out.Behind[name] = through[p]
 		}
 	}
 	return out, nil
