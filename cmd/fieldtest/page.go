@@ -8,6 +8,7 @@ import (
 
 	"github.com/etcdshift/etcdshift/rewrite/batch"
 	"github.com/etcdshift/etcdshift/rewrite/edit"
+	"github.com/etcdshift/etcdshift/rewrite/legacy"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 	"github.com/etcdshift/etcdshift/rewrite/verify"
 	"github.com/etcdshift/etcdshift/rules"
@@ -132,8 +133,11 @@ func (w rowResult) changes() int {
 // cause says in the words of the tool or of the go command why a row is not
 // proved.
 func (w rowResult) cause() string {
-	if w.plan.Row.Reason != "" {
-		return w.plan.Row.Reason
+	if reason := w.plan.Row.Reason; reason != "" {
+		if lost := w.unlocked(); lost != "" && w.plan.Row.Status == batch.Incomplete {
+			return short(reason, 300) + "; " + lost
+		}
+		return reason
 	}
 	if w.plan.Run != nil && w.plan.Run.Status == report.Left {
 		for _, f := range w.plan.Run.Findings {
@@ -151,6 +155,19 @@ func (w rowResult) cause() string {
 	}
 	if len(w.new) > 0 {
 		return w.new[0].String()
+	}
+	return ""
+}
+
+// unlocked tells the versions of the old tool's lock that cannot be had, for
+// then the code meets others than those that it was written for.
+func (w rowResult) unlocked() string {
+	if w.plan.Run != nil {
+		for _, f := range w.plan.Run.Findings {
+			if f.Rule == legacy.Rule && strings.Contains(f.Message, "locked commits cannot be had") {
+				return f.Message
+			}
+		}
 	}
 	return ""
 }
