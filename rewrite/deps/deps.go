@@ -111,6 +111,9 @@ type Unsolved struct {
 	Words    string   // what the go command printed
 	Cause    string   // the reason in one sentence
 	Next     string   // what to do, with the next command
+
+	// leave makes a finding of it: there are versions with this left as it is.
+	leave func()
 }
 
 func (u *Unsolved) Error() string {

@@ -142,17 +142,19 @@ func (s *solver) leftovers(ctx context.Context) (changed bool, err error) {
 			if err != nil {
 				return false, err
 			}
-			u := &Unsolved{Module: versioned(p.moduleVersion()), Importer: p.path(), Package: q.path()}
-			up, err := s.raise(ctx, links, u)
-			if up {
-				return true, nil
+			u := &Unsolved{Release: s.release.Version, Module: versioned(p.moduleVersion()), Importer: p.path(), Package: q.path()}
+			u.Cause = fmt.Sprintf("package %s of %s imports %s", u.Importer, u.Module, u.Package)
+			u.leave = func() {
+				s.accepted[path] = true
+				s.finding("gomod-old-etcd", edit.Review, s.lineOfModule(path),
+					fmt.Sprintf("package %s of %s still imports %s: %s", u.Importer, u.Module, u.Package, strings.Join(names, " imports ")), u.Next)
 			}
-			if !errors.As(err, &u) {
+			if up, err := s.raise(ctx, links, u); up {
+				return true, nil
+			} else if !errors.Is(err, u) {
 				return false, err
 			}
-			s.accepted[path] = true
-			s.finding("gomod-old-etcd", edit.Review, s.lineOfModule(path),
-				fmt.Sprintf("package %s of %s still imports %s: %s", u.Importer, u.Module, u.Package, strings.Join(names, " imports ")), u.Next)
+			u.leave()
 		}
 	}
 	return changed, nil

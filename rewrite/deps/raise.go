@@ -18,6 +18,7 @@ type raised struct {
 	u      *Unsolved
 	first  string   // version that was tried first
 	lost   []string // packages of the module that the code imports and a version lacked
+	failed string   // what failed with the version before
 	last   bool     // no other version helps
 }
 
@@ -68,14 +69,16 @@ func (s *solver) raise(ctx context.Context, links []link, u *Unsolved, with ...s
 }
 
 // raiseOther gives the last raise up, which led to another failure, and tries
-// the next version. Where none helps and all that fails is an import of the
-// module's own code, the first is kept: one import is less to mend by hand than
-// a plan that has no versions.
+// the next version, unless that failure is the same as with the version before:
+// newer ones do not bring a package back. Where none helps and all that fails is
+// an import of the module's own code, the first is kept: one import is less to
+// mend by hand than a plan that has no versions.
 func (s *solver) raiseOther(ctx context.Context, now *Unsolved) (bool, error) {
 	i := len(s.raises) - 1
 	r := s.raises[i]
 	set := s.set[r.module]
 	tried := versioned(module.Version{Path: r.module, Version: set.version})
+	s.Progress("%s does not help: %s imports %s", tried, now.Importer, now.Package)
 	s.raises = s.raises[:i]
 	delete(s.set, r.module)
 	first := r.u.Cause
@@ -83,7 +86,11 @@ func (s *solver) raiseOther(ctx context.Context, now *Unsolved) (bool, error) {
 	if own && strings.HasPrefix(now.Package, r.module+"/") {
 		r.lost = append(r.lost, now.Package)
 	}
-	ok, err := s.raise(ctx, r.links, r.u, r.lost...)
+	failed := now.Importer + " imports " + now.Package
+	ok, err := false, error(r.u)
+	if failed != r.failed || strings.HasPrefix(now.Module, r.module+"@") {
+		ok, err = s.raise(ctx, r.links, r.u, r.lost...)
+	}
 	if u := (*Unsolved)(nil); own && !r.last && errors.As(err, &u) {
 		set.version, r.last = r.first, true
 		s.set[r.module] = set
@@ -91,12 +98,18 @@ func (s *solver) raiseOther(ctx context.Context, now *Unsolved) (bool, error) {
 		return true, nil
 	}
 	if again := s.raises; ok && again[len(again)-1].module == r.module {
-		again[len(again)-1].first = r.first
+		again[len(again)-1].first, again[len(again)-1].failed = r.first, failed
 	}
-	if !ok && err != nil && r.u.Cause != first {
-		r.u.Cause = fmt.Sprintf("%s; with %s, %s", first, tried, now.Cause)
+	if ok || !errors.Is(err, r.u) {
+		return ok, err
 	}
-	return ok, err
+	if r.u.leave != nil {
+		r.u.Next = fmt.Sprintf("another version alone does not help: with %s, %s", tried, now.Cause)
+		r.u.leave()
+		return true, nil
+	}
+	r.u.Cause = fmt.Sprintf("%s; with %s, %s", first, tried, now.Cause)
+	return false, r.u
 }
 
 // raisesBuild compiles the dependencies between the module and what was
@@ -133,7 +146,11 @@ func (s *solver) raisesBuild(ctx context.Context) (bool, error) {
 		s.raises = slices.Delete(s.raises, i, i+1)
 		delete(s.set, r.module)
 		r.u.Words = out
-		return s.raise(ctx, r.links, r.u)
+		if ok, err := s.raise(ctx, r.links, r.u); r.u.leave == nil || !errors.Is(err, r.u) {
+			return ok, err
+		}
+		r.u.leave()
+		return true, nil
 	}
 	return false, nil
 }
