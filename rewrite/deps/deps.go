@@ -182,6 +182,7 @@ type solver struct {
 	forks    []*fork
 	raised   map[string][]string // module → versions that were tried for it
 	raises   []raised
+	vain     map[string]bool   // modules that raising does not help
 	trials   map[string]*trial // by module
 	earlier  *earlier
 	trying   string            // module whose newer version was planned last, to make it compile
@@ -217,7 +218,7 @@ func newSolver(ctx context.Context, req Request) (*solver, error) {
 		modfile: filepath.Join(req.Scratch, "go.mod"),
 		needed:  map[string]string{}, min: map[string]string{},
 		drop: map[string]string{}, set: map[string]requirement{}, adds: map[string]modfileReplace{},
-		kept: map[string]string{}, raised: map[string][]string{}, accepted: map[string]bool{},
+		kept: map[string]string{}, raised: map[string][]string{}, vain: map[string]bool{}, accepted: map[string]bool{},
 		standIns: map[string]string{}, sibling: map[string]bool{}, missing: map[string]string{}, trials: map[string]*trial{},
 	}
 	if s.Go == nil {

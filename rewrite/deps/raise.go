@@ -41,6 +41,10 @@ func (s *solver) raise(ctx context.Context, links []link, u *Unsolved, with ...s
 			u.Next = fmt.Sprintf("migrate %s first: it is replaced by a folder", l.mod.Path)
 			return false, u
 		}
+		if s.vain[l.mod.Path] {
+			tried = append(tried, versioned(l.mod)+" (newer versions do not resolve)")
+			continue
+		}
 		v, n, err := s.newerWithout(ctx, l, next, with)
 		if err != nil {
 			return false, err
@@ -69,10 +73,10 @@ func (s *solver) raise(ctx context.Context, links []link, u *Unsolved, with ...s
 }
 
 // raiseOther gives the last raise up, which led to another failure, and tries
-// the next version, unless that failure is the same as with the version before:
-// newer ones do not bring a package back. Where none helps and all that fails is
-// an import of the module's own code, the first is kept: one import is less to
-// mend by hand than a plan that has no versions.
+// the next version, or another module of the chain if the version before led to
+// the same: newer ones do not bring a package back. Where none helps and all that
+// fails is an import of the module's own code, the first is kept: one import is
+// less to mend by hand than a plan that has no versions.
 func (s *solver) raiseOther(ctx context.Context, now *Unsolved) (bool, error) {
 	i := len(s.raises) - 1
 	r := s.raises[i]
@@ -87,10 +91,10 @@ func (s *solver) raiseOther(ctx context.Context, now *Unsolved) (bool, error) {
 		r.lost = append(r.lost, now.Package)
 	}
 	failed := now.Importer + " imports " + now.Package
-	ok, err := false, error(r.u)
-	if failed != r.failed || strings.HasPrefix(now.Module, r.module+"@") {
-		ok, err = s.raise(ctx, r.links, r.u, r.lost...)
+	if failed == r.failed && !strings.HasPrefix(now.Module, r.module+"@") {
+		s.vain[r.module] = true
 	}
+	ok, err := s.raise(ctx, r.links, r.u, r.lost...)
 	if u := (*Unsolved)(nil); own && !r.last && errors.As(err, &u) {
 		set.version, r.last = r.first, true
 		s.set[r.module] = set
