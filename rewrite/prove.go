@@ -89,6 +89,8 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 			return err
 		}
 	}
+	// Where nothing is written, what is wrong was wrong before: no second build.
+	base := &baseline{tree: &verify.Result{Problems: slices.Clone(after.Problems), Broken: maps.Clone(after.Broken), Unvetted: after.Unvetted}}
 	if err := pl.generations(ctx, m, res, req, after); err != nil {
 		return err
 	}
@@ -102,9 +104,10 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 		}
 		return nil
 	}
-	base, err := pl.before(ctx, m)
-	if err != nil {
-		return err
+	if len(p.Writes) > 0 {
+		if base, err = pl.before(ctx, m); err != nil {
+			return err
+		}
 	}
 	rm.Proof.Before = base.tree.Problems
 	rm.Proof.Known, rm.Proof.New = verify.Diff(append(slices.Clone(base.tree.Problems), base.pinned...), after.Problems)
