@@ -211,7 +211,8 @@ type planner struct {
 	texts     []*load.Text
 	sources   map[string]*load.Source // by name
 	dirs      int
-	baseline  map[*module]*baseline
+	trees     map[*module]*verify.Result   // as they are
+	vetted    map[*module][]verify.Problem // with the old etcd
 }
 
 // module is a module that is to be migrated.
@@ -277,7 +278,7 @@ func (pl *planner) load(ctx context.Context) error {
 			}
 		}
 	}
-	pl.baseline = map[*module]*baseline{}
+	pl.trees, pl.vetted = map[*module]*verify.Result{}, map[*module][]verify.Problem{}
 	var err error
 	pl.texts, err = load.Texts(ctx, pl.tree)
 	return err

@@ -90,7 +90,7 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 		}
 	}
 	// Where nothing is written, what is wrong was wrong before: no second build.
-	base := &baseline{tree: &verify.Result{Problems: slices.Clone(after.Problems), Broken: maps.Clone(after.Broken), Unvetted: after.Unvetted}}
+	before := &verify.Result{Problems: slices.Clone(after.Problems), Broken: maps.Clone(after.Broken), Unvetted: after.Unvetted}
 	if err := pl.generations(ctx, m, res, req, after); err != nil {
 		return err
 	}
@@ -105,20 +105,28 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 		return nil
 	}
 	if len(p.Writes) > 0 {
-		if base, err = pl.before(ctx, m); err != nil {
+		if before, err = pl.before(ctx, m); err != nil {
 			return err
 		}
 	}
-	rm.Proof.Before = base.tree.Problems
-	rm.Proof.Known, rm.Proof.New = verify.Diff(append(slices.Clone(base.tree.Problems), base.pinned...), after.Problems)
-	rm.Proof.New = slices.DeleteFunc(rm.Proof.New, func(pr verify.Problem) bool {
-		known := broughtToLight(p, m, pr, base.tree)
+	proof := &rm.Proof
+	proof.Before = before.Problems
+	proof.Known, proof.New = verify.Diff(before.Problems, after.Problems)
+	if len(p.Writes) > 0 && slices.ContainsFunc(proof.New, func(pr verify.Problem) bool { return pr.Tool == "vet" || pr.Tool == "test" }) {
+		pinned, err := pl.pinned(ctx, m)
+		if err != nil {
+			return err
+		}
+		proof.Known, proof.New = verify.Diff(slices.Concat(before.Problems, pinned), after.Problems)
+	}
+	proof.New = slices.DeleteFunc(proof.New, func(pr verify.Problem) bool {
+		known := broughtToLight(p, m, pr, before)
 		if known {
-			rm.Proof.Known = append(rm.Proof.Known, pr)
+			proof.Known = append(proof.Known, pr)
 		}
 		return known
 	})
-	if rm.Status = judge(rm.Proof, base.tree, after); open && rm.Status.Better(report.Incomplete) {
+	if rm.Status = judge(*proof, before, after); open && rm.Status.Better(report.Incomplete) {
 		rm.Status = report.Incomplete
 	}
 	for _, pr := range rm.Proof.New {
@@ -248,46 +256,50 @@ func judge(p report.Proof, before, after *verify.Result) report.Status {
 	return report.Incomplete
 }
 
-// baseline is what was wrong before.
-type baseline struct {
-	tree *verify.Result // with the tree as it is
-	// pinned is what go vet says when the module does not build as it is, but
-	// does with versions that fit its old etcd: problems of the code, which a
-	// migration only brings to light.
-	pinned []verify.Problem
-}
-
 // before checks the tree as it is, once.
-func (pl *planner) before(ctx context.Context, m *module) (*baseline, error) {
-	if b, ok := pl.baseline[m]; ok {
-		return b, nil
+func (pl *planner) before(ctx context.Context, m *module) (*verify.Result, error) {
+	if r := pl.trees[m]; r != nil {
+		return r, nil
 	}
 	pl.opt.Progress("checking what was broken before in %s", m.Path)
 	req := verify.Request{Go: pl.workspace, Dir: m.Dir, Mod: "readonly", Level: pl.opt.Verify, Configs: configs(m)}
 	if pl.tree.VendorOf(m.Module) {
 		req.Mod = "vendor"
 	}
-	tree, err := verify.Run(ctx, req)
+	r, err := verify.Run(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	b := &baseline{tree: tree}
-	pl.baseline[m] = b
-	if len(tree.Problems) == 0 {
-		return b, nil
+	pl.trees[m] = r
+	return r, nil
+}
+
+// pinned returns what go vet says when the module does not build as it is, but
+// does with versions that fit its old etcd: problems of the code, which a
+// migration only brings to light.
+func (pl *planner) pinned(ctx context.Context, m *module) ([]verify.Problem, error) {
+	if ps, ok := pl.vetted[m]; ok {
+		return ps, nil
 	}
-	if req.ModFile = m.res.ModFile; req.ModFile == "" {
-		if req.ModFile, err = pl.oldModFile(ctx, m.Dir); err != nil || req.ModFile == "" {
-			return b, nil // no versions fit
+	before, err := pl.before(ctx, m)
+	if err != nil || len(before.Problems) == 0 {
+		return nil, err
+	}
+	file := m.res.ModFile
+	if file == "" {
+		if file, err = pl.oldModFile(ctx, m.Dir); err != nil || file == "" {
+			return nil, err // no versions fit
 		}
 	}
-	req.Mod, req.Go = "mod", pl.opt.Go.With("GOWORK=off")
-	old, err := verify.Run(ctx, req)
+	pl.opt.Progress("checking what go vet says of %s with its old etcd", m.Path)
+	r, err := verify.Run(ctx, verify.Request{
+		Go: pl.opt.Go.With("GOWORK=off"), Dir: m.Dir, Mod: "mod", ModFile: file, Level: pl.opt.Verify, NoBuild: true, Configs: configs(m),
+	})
 	if err != nil {
 		return nil, err
 	}
-	b.pinned = slices.DeleteFunc(old.Problems, func(p verify.Problem) bool { return p.Tool == "build" || old.Broken[p.Package] })
-	return b, nil
+	pl.vetted[m] = slices.DeleteFunc(r.Problems, func(p verify.Problem) bool { return p.Tool == "build" || r.Broken[p.Package] })
+	return pl.vetted[m], nil
 }
 
 // broughtToLight says whether go vet could not look at a package as it was and

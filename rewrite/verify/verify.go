@@ -61,6 +61,7 @@ type Request struct {
 	// overlay stands in for: the go command prints the name of the latter.
 	Original func(file string) (string, bool)
 	Level    Level
+	NoBuild  bool // leave go build out, which links every program
 	Configs  []Config
 }
 
@@ -159,7 +160,10 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 		r := run.With(c.Env...)
 		flags := req.flags(c)
 		var found []Problem
-		for _, s := range steps[:req.Level] {
+		for i, s := range steps[:req.Level] {
+			if i == 0 && req.NoBuild {
+				continue
+			}
 			out, failed, err := r.Combined(ctx, req.Dir, slices.Concat(s, flags, []string{"./..."})...)
 			if err != nil {
 				return nil, fmt.Errorf("go %s: %w", s[0], err)
