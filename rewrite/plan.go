@@ -211,7 +211,7 @@ type planner struct {
 	texts     []*load.Text
 	sources   map[string]*load.Source // by name
 	dirs      int
-	trees     map[*module]*verify.Result   // as they are
+	trees     map[*module]treeResult
 	vetted    map[*module][]verify.Problem // with the old etcd
 }
 
@@ -278,7 +278,7 @@ func (pl *planner) load(ctx context.Context) error {
 			}
 		}
 	}
-	pl.trees, pl.vetted = map[*module]*verify.Result{}, map[*module][]verify.Problem{}
+	pl.trees, pl.vetted = map[*module]treeResult{}, map[*module][]verify.Problem{}
 	var err error
 	pl.texts, err = load.Texts(ctx, pl.tree)
 	return err

@@ -105,7 +105,7 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 		return nil
 	}
 	if len(p.Writes) > 0 {
-		if before, err = pl.before(ctx, m); err != nil {
+		if before, err = pl.before(ctx, m, after.Problems); err != nil {
 			return err
 		}
 	}
@@ -113,7 +113,7 @@ func (pl *planner) proveModule(ctx context.Context, p *Plan, rm *report.Module, 
 	proof.Before = before.Problems
 	proof.Known, proof.New = verify.Diff(before.Problems, after.Problems)
 	if len(p.Writes) > 0 && slices.ContainsFunc(proof.New, func(pr verify.Problem) bool { return pr.Tool == "vet" || pr.Tool == "test" }) {
-		pinned, err := pl.pinned(ctx, m)
+		pinned, err := pl.pinned(ctx, m, before)
 		if err != nil {
 			return err
 		}
@@ -256,13 +256,21 @@ func judge(p report.Proof, before, after *verify.Result) report.Status {
 	return report.Incomplete
 }
 
-// before checks the tree as it is, once.
-func (pl *planner) before(ctx context.Context, m *module) (*verify.Result, error) {
-	if r := pl.trees[m]; r != nil {
-		return r, nil
+// treeResult is what is wrong with a tree as it is.
+type treeResult struct {
+	*verify.Result
+	linked bool
+}
+
+// before checks the tree as it is, once. Its programs are linked only if that
+// may be what is wrong after.
+func (pl *planner) before(ctx context.Context, m *module, after []verify.Problem) (*verify.Result, error) {
+	link := slices.ContainsFunc(after, func(pr verify.Problem) bool { return pr.Tool == "build" && pr.File == "" })
+	if r, ok := pl.trees[m]; ok && (r.linked || !link) {
+		return r.Result, nil
 	}
 	pl.opt.Progress("checking what was broken before in %s", m.Path)
-	req := verify.Request{Go: pl.workspace, Dir: m.Dir, Mod: "readonly", Level: pl.opt.Verify, Configs: configs(m)}
+	req := verify.Request{Go: pl.workspace, Dir: m.Dir, Mod: "readonly", Level: pl.opt.Verify, NoLink: !link, Configs: configs(m)}
 	if pl.tree.VendorOf(m.Module) {
 		req.Mod = "vendor"
 	}
@@ -270,30 +278,27 @@ func (pl *planner) before(ctx context.Context, m *module) (*verify.Result, error
 	if err != nil {
 		return nil, err
 	}
-	pl.trees[m] = r
+	pl.trees[m] = treeResult{r, link}
 	return r, nil
 }
 
 // pinned returns what go vet says when the module does not build as it is, but
 // does with versions that fit its old etcd: problems of the code, which a
 // migration only brings to light.
-func (pl *planner) pinned(ctx context.Context, m *module) ([]verify.Problem, error) {
-	if ps, ok := pl.vetted[m]; ok {
+func (pl *planner) pinned(ctx context.Context, m *module, before *verify.Result) ([]verify.Problem, error) {
+	if ps, ok := pl.vetted[m]; ok || len(before.Problems) == 0 {
 		return ps, nil
-	}
-	before, err := pl.before(ctx, m)
-	if err != nil || len(before.Problems) == 0 {
-		return nil, err
 	}
 	file := m.res.ModFile
 	if file == "" {
+		var err error
 		if file, err = pl.oldModFile(ctx, m.Dir); err != nil || file == "" {
 			return nil, err // no versions fit
 		}
 	}
 	pl.opt.Progress("checking what go vet says of %s with its old etcd", m.Path)
 	r, err := verify.Run(ctx, verify.Request{
-		Go: pl.opt.Go.With("GOWORK=off"), Dir: m.Dir, Mod: "mod", ModFile: file, Level: pl.opt.Verify, NoBuild: true, Configs: configs(m),
+		Go: pl.opt.Go.With("GOWORK=off"), Dir: m.Dir, Mod: "mod", ModFile: file, Level: pl.opt.Verify, NoLink: true, Configs: configs(m),
 	})
 	if err != nil {
 		return nil, err

@@ -61,7 +61,7 @@ type Request struct {
 	// overlay stands in for: the go command prints the name of the latter.
 	Original func(file string) (string, bool)
 	Level    Level
-	NoBuild  bool // leave go build out, which links every program
+	NoLink   bool // leave go build out, which links every program; go vet compiles all
 	Configs  []Config
 }
 
@@ -161,7 +161,7 @@ func Run(ctx context.Context, req Request) (*Result, error) {
 		flags := req.flags(c)
 		var found []Problem
 		for i, s := range steps[:req.Level] {
-			if i == 0 && req.NoBuild {
+			if i == 0 && req.NoLink && req.Level > Build {
 				continue
 			}
 			out, failed, err := r.Combined(ctx, req.Dir, slices.Concat(s, flags, []string{"./..."})...)
