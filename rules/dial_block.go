@@ -273,14 +273,17 @@ func (d *dial) block() {
 			continue
 		}
 		d.done[as] = true
-		f, v := p.FileOf(as.Pos()), vc.Node().(ast.Expr)
-		// append(cfg.DialOptions, …) keeps what the literal has.
-		if call, ok := v.(*ast.CallExpr); ok && len(as.Lhs) == 1 && len(call.Args) > 0 && f.Text(call.Fun) == "append" && f.Text(call.Args[0]) == f.Text(as.Lhs[0]) {
-			continue
+		if f := p.FileOf(as.Pos()); !f.extends(as) { // which keeps what the literal has
+			p.Change(d.ref.Tier, blockMessage).appendOption(f, vc.Node().(ast.Expr))
 		}
-		p.Change(d.ref.Tier, blockMessage).appendOption(f, v)
 	}
 	d.note("DialTimeout is still a field; it bounds clientv3.New again, by way of grpc.WithBlock")
+}
+
+// extends says whether an assignment appends to what it sets.
+func (f *File) extends(as *ast.AssignStmt) bool {
+	call, ok := as.Rhs[0].(*ast.CallExpr)
+	return ok && len(as.Lhs) == 1 && len(call.Args) > 0 && f.Text(call.Fun) == "append" && f.Text(call.Args[0]) == f.Text(as.Lhs[0])
 }
 
 const blockMessage = "clientv3.New no longer waits for a connection; grpc.WithBlock lets it wait up to DialTimeout"
@@ -438,12 +441,42 @@ func (d *dial) guarded() {
 	if d.done[as] {
 		return
 	}
-	d.done[as] = true
 	f := p.FileOf(as.Pos())
+	v, nl, in := f.operand(as.Lhs[0]), f.NL(), f.Indent(as.Pos())
+	behind, ok := d.behindOptions(as, sc, v)
+	if !ok {
+		d.reportUnknown()
+		return
+	}
+	d.done[as] = true
 	c := p.Change(d.ref.Tier, "clientv3.New no longer waits for a connection; grpc.WithBlock lets it wait up to DialTimeout, if that is set")
-	v, nl, in := f.Text(as.Lhs[0]), f.NL(), f.Indent(as.Pos())
-	c.Insert(f, as.End(), nl+in+"if "+v+".DialTimeout > 0 {"+nl+in+"\t"+v+".DialOptions = append("+v+".DialOptions, "+c.Qualified(f, grpcPath, "WithBlock()")+")"+nl+in+"}")
+	c.Insert(f, f.after(behind), nl+in+"if "+v+".DialTimeout > 0 {"+nl+in+"\t"+v+".DialOptions = append("+v+".DialOptions, "+c.Qualified(f, grpcPath, "WithBlock()")+")"+nl+in+"}")
 	d.note("DialTimeout is still a field; it bounds clientv3.New again, by way of grpc.WithBlock")
+}
+
+// behindOptions returns the statement behind which the dial options of a Config
+// are complete: the one that makes it, or one beside that, which sets them anew.
+func (d *dial) behindOptions(as *ast.AssignStmt, sc inspector.Cursor, cfg string) (ast.Stmt, bool) {
+	for _, v := range d.cfg.fields["DialOptions"] {
+		set, ok := v.Parent().Node().(*ast.AssignStmt)
+		if !ok || d.p.FileOf(set.Pos()).extends(set) {
+			continue
+		}
+		at, _ := statement(v)
+		if !d.separate(v, set) || at.Parent() != sc.Parent() || set.Pos() < as.Pos() || d.p.FileOf(set.Pos()).Text(set.Lhs[0]) != cfg+".DialOptions" {
+			return nil, false
+		}
+		return set, true
+	}
+	return as, true
+}
+
+// operand returns the source of an expression for a selector to follow.
+func (f *File) operand(e ast.Expr) string {
+	if _, ok := e.(*ast.StarExpr); ok {
+		return "(" + f.Text(e) + ")"
+	}
+	return f.Text(e)
 }
 
 // guardedInline does so for a literal within a statement: the options are made
@@ -453,6 +486,11 @@ func (d *dial) guardedInline(lc inspector.Cursor, kv *ast.KeyValueExpr) bool {
 	sc, ok := statement(lc)
 	if !ok || !p.repeatable(kv.Value) || !p.sameBefore(sc, kv.Value) {
 		return false
+	}
+	for _, v := range d.cfg.fields["DialOptions"] {
+		if as, ok := v.Parent().Node().(*ast.AssignStmt); ok && !p.FileOf(as.Pos()).extends(as) {
+			return false // sets them anew
+		}
 	}
 	for fc := range lc.Enclosing((*ast.FuncDecl)(nil)) {
 		for range fc.Preorder((*ast.LabeledStmt)(nil)) {
