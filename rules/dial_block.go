@@ -408,7 +408,7 @@ func (d *dial) blockBehind(as *ast.AssignStmt) {
 	f := d.p.FileOf(as.Pos())
 	c := d.p.Change(d.ref.Tier, blockMessage)
 	opts := f.Text(as.Lhs[0].(*ast.SelectorExpr).X) + ".DialOptions"
-	c.Insert(f, as.End(), f.NL()+f.Indent(as.Pos())+opts+" = append("+opts+", "+c.Qualified(f, grpcPath, "WithBlock()")+")")
+	c.Insert(f, f.after(as), f.NL()+f.Indent(as.Pos())+opts+" = append("+opts+", "+c.Qualified(f, grpcPath, "WithBlock()")+")")
 }
 
 // guarded adds the option under a condition, where DialTimeout is only known at
@@ -655,7 +655,7 @@ func (d *dial) insertProbe(bound string, guard bool) bool {
 			return false // which is another variable in front of the statement
 		}
 		c := p.Change(d.ref.Tier, message)
-		c.Insert(f, sc.Node().End(), d.probeText(c, f.Text(d.cli), f.Text(d.err), bound, guard, reset, in))
+		c.Insert(f, f.after(sc.Node()), d.probeText(c, f.Text(d.cli), f.Text(d.err), bound, guard, reset, in))
 		d.dropBlocking(c)
 		return true
 	}

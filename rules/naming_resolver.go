@@ -439,7 +439,7 @@ func (n *newUpdate) place(p *Pass, c Change, em, manager string) {
 	put := func(before, after string) {
 		c.Insert(f, stmt.Pos(), f.indented(before, indent))
 		if after != "" {
-			c.Insert(f, stmt.End(), f.indented(after, indent))
+			c.Insert(f, f.after(stmt), f.indented(after, indent))
 		}
 	}
 	switch s := stmt.(type) {
@@ -660,7 +660,7 @@ func (p *Pass) namingBalancer(r Ref, call *ast.CallExpr, clients clientsOf) bool
 			c.Replace(f, arg.Pos(), inner.Pos(), "")
 			c.Replace(f, inner.End(), arg.End(), "")
 		}
-		c.Insert(f, stmt.End(), f.indented("\n"+handler, indent))
+		c.Insert(f, f.after(stmt), f.indented("\n"+handler, indent))
 	} else {
 		builder = clients.declare(p, f, at, "rb", "etcdResolver", "etcdResolverBuilder")
 		arg := call.Args[0]

@@ -175,7 +175,7 @@ func (p *Pass) caFileSelector(r Ref) {
 		if !ok || !alone || sc.Node() != as || p.setElsewhere(f, c, sel, "ClientCertAuth") {
 			p.reportClientCertAuth(f, sel)
 		} else if cond != "false" {
-			ch.Insert(f, as.End(), f.NL()+f.Indent(as.Pos())+f.Text(sel.X)+".ClientCertAuth = "+cond)
+			ch.Insert(f, f.after(as), f.NL()+f.Indent(as.Pos())+f.Text(sel.X)+".ClientCertAuth = "+cond)
 		}
 	default:
 		ch()
