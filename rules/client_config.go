@@ -75,6 +75,15 @@ func (cc *clientConfig) from(p *Pass, c inspector.Cursor, seen map[types.Object]
 		if sel, ok := u.Parent().Node().(*ast.SelectorExpr); ok && sel.Sel == u.Node() {
 			u = u.Parent()
 		}
+		if _, ok := u.Parent().Node().(*ast.StarExpr); ok { // *cfg = clientv3.Config{…}
+			if as, i := assignment(u.Parent()); as != nil && len(as.Lhs) == len(as.Rhs) {
+				if vc, ok := u.Parent().Parent().FindNode(as.Rhs[i]); ok {
+					cc.from(p, vc, seen)
+				}
+			} else if as != nil {
+				cc.complete = false
+			}
+		}
 		sel, ok := u.Parent().Node().(*ast.SelectorExpr)
 		if !ok || sel.X != u.Node() {
 			// A pointer that is handed on lets others set fields.

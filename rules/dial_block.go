@@ -698,6 +698,10 @@ var probeNames = regexp.MustCompile(`\b(ctx|cancel|ep)\b`)
 
 func (d *dial) probeText(c Change, cli, err, bound string, guard, reset bool, in string) string {
 	ctx := c.Import(d.f, "context")
+	recv := cli
+	if strings.HasPrefix(cli, "*") {
+		recv = "(" + cli + ")"
+	}
 	cond := err + " == nil"
 	if guard {
 		cond += " && " + bound + " > 0"
@@ -705,16 +709,16 @@ func (d *dial) probeText(c Change, cli, err, bound string, guard, reset bool, in
 	lines := []string{
 		"if " + cond + " {",
 		"\t// New does not wait for etcd; ask whether one endpoint answers.",
-		"\tfor _, ep := range " + cli + ".Endpoints() {",
+		"\tfor _, ep := range " + recv + ".Endpoints() {",
 		"\t\tctx, cancel := " + ctx + ".WithTimeout(" + ctx + ".Background(), " + bound + ")",
-		"\t\t_, " + err + " = " + cli + ".Status(ctx, ep)",
+		"\t\t_, " + err + " = " + recv + ".Status(ctx, ep)",
 		"\t\tcancel()",
 		"\t\tif " + err + " == nil {",
 		"\t\t\tbreak",
 		"\t\t}",
 		"\t}",
 		"\tif " + err + " != nil {",
-		"\t\t" + cli + ".Close()",
+		"\t\t" + recv + ".Close()",
 	}
 	if reset { // as New leaves it when it fails
 		lines = append(lines, "\t\t"+cli+" = nil")
