@@ -179,7 +179,7 @@ func runEmbedConfig(p *Pass) {
 		}
 		for _, r := range p.Refs("embed", x.name) {
 			u := useOf(r)
-			if x.drop != nil && u.settable() && x.drop(p, u.value) {
+			if x.drop != nil && u.settable() && !p.local(p.object(u.value)) && x.drop(p, u.value) {
 				u.drop(p.Change(r.Tier, "embed.%s is gone; what it says here is the only choice now", x.name))
 				continue
 			}
@@ -276,9 +276,9 @@ func (p *Pass) embedLogging() {
 		switch {
 		case u.lit != nil && Literal{Lit: u.lit}.Key("LogLevel") != nil, u.addressed(), u.assign != nil && !u.alone:
 			p.reportGone(u, `set cfg.LogLevel = "debug"`)
-		case u.settable() && isFalse(p, u.value):
+		case u.settable() && !p.local(p.object(u.value)) && isFalse(p, u.value):
 			u.drop(p.Change(r.Tier, message))
-		case u.settable() && isTrue(p, u.value):
+		case u.settable() && !p.local(p.object(u.value)) && isTrue(p, u.value):
 			c := p.Change(r.Tier, message)
 			c.ReplaceNode(f, r.Ident, "LogLevel")
 			c.ReplaceNode(f, u.value, `"debug"`)
@@ -328,7 +328,11 @@ func (p *Pass) embedLogging() {
 	}
 	for _, r := range p.Refs("embed", "Config.Logger") {
 		u := useOf(r)
-		if u.value != nil && p.stringOf(u.value) == "capnslog" {
+		switch {
+		case u.value == nil || p.stringOf(u.value) != "capnslog":
+		case p.local(p.object(u.value)):
+			p.Report(r.File, u.value, edit.Manual, "the logger \"capnslog\" is an error since 3.5; there is only zap", `write "zap"`)
+		default:
 			p.Change(r.Tier, "the logger \"capnslog\" is an error since 3.5; there is only zap").ReplaceNode(r.File, u.value, `"zap"`)
 		}
 	}

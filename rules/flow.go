@@ -583,6 +583,23 @@ func (p *Pass) constant(e ast.Expr) (tv types.TypeAndValue, ok bool) {
 	return tv, tv.Value != nil
 }
 
+// onlyUse says whether an expression is a variable of a function that nothing
+// else uses, so that the function does not compile without it.
+func (p *Pass) onlyUse(e ast.Expr) bool {
+	o := p.object(e)
+	return p.local(o) && len(p.uses(o)) < 3
+}
+
+// local says whether an object is a variable of a function, which has to be
+// used, not a parameter.
+func (p *Pass) local(o types.Object) bool {
+	v, ok := o.(*types.Var)
+	return ok && p.Info != nil && v.Pkg() == p.Pkg && !v.IsField() && v.Parent() != p.Pkg.Scope() && !slices.ContainsFunc(p.uses(v), func(c inspector.Cursor) bool {
+		_, param := c.Parent().Node().(*ast.Field)
+		return param
+	})
+}
+
 // remove deletes elements of a comma-separated list, with their commas and, if
 // each has its lines to itself, with the lines and the comments on them.
 func (c Change) remove(f *File, list []ast.Expr, gone ...int) {

@@ -78,7 +78,7 @@ func runGRPCBalancerName(p *Pass) {
 		_, ec := r.Expr()
 		cc := parent(ec)
 		if _, ok := p.etcdOption(cc); ok {
-			if name == "round_robin" {
+			if name == "round_robin" && !p.local(p.object(call.Args[0])) {
 				c := p.Change(r.Tier, "grpc.WithBalancerName(\"round_robin\") is dropped: the etcd client balances so by itself")
 				if p.dropOptions(c, []blockOption{{r, cc}}) {
 					continue
