@@ -201,13 +201,14 @@ func (d *dial) run() {
 	timeout := d.cfg.timeout(p)
 	sometimes := timeout == positive && !d.cfg.always("DialTimeout", d.cursor)
 	waited := p.FromBefore("v3.3.14") && timeout != zero
+	blocks := slices.ContainsFunc(d.blocking, d.unconditional)
 	switch {
-	case p.From == "" && timeout != zero && len(d.blocking) == 0 && d.oldLayout():
+	case p.From == "" && timeout != zero && !blocks && d.oldLayout():
 		d.report("whether clientv3.New waited for a connection depends on the etcd release that this was written for, which is not known: up to v3.3.13 it did",
 			"name the release with --from; if it is older than v3.3.14 and DialTimeout is not zero, "+blockAdvice(p.Target.Line))
 	case p.Target.Line != atlas.Line37:
 		switch {
-		case !waited || len(d.blocking) > 0:
+		case !waited || blocks:
 		case sometimes:
 			d.blockWhereSet()
 		case timeout == unknown:
@@ -216,12 +217,33 @@ func (d *dial) run() {
 			d.block()
 		}
 	case p.From != "" && !p.FromBefore("v3.7.0"):
-	case waited, len(d.blocking) > 0:
+	case waited, blocks:
 		if sometimes {
 			timeout = unknown // zero where it is not set
 		}
 		d.probe(timeout)
+	case len(d.blocking) > 0:
+		d.reportBlocking()
 	}
+}
+
+// unconditional says whether an option is made on every way to the call, as
+// far as the blocks around it tell.
+func (d *dial) unconditional(o blockOption) bool {
+	around := map[ast.Node]bool{}
+	for c := range d.cursor.Enclosing((*ast.BlockStmt)(nil), (*ast.CaseClause)(nil), (*ast.CommClause)(nil)) {
+		around[c.Node()] = true
+	}
+	for c := range o.cursor.Enclosing((*ast.BlockStmt)(nil), (*ast.CaseClause)(nil), (*ast.CommClause)(nil)) {
+		switch c.Parent().Node().(type) {
+		case *ast.FuncDecl, *ast.FuncLit:
+			continue
+		}
+		if !around[c.Node()] {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *dial) oldLayout() bool {
@@ -245,6 +267,10 @@ func (d *dial) reportUnknown() {
 	}
 	d.report("clientv3.New waited up to DialTimeout for a connection, if that was set, and no longer does; it is not seen here what its Config holds",
 		"if the error is to tell whether etcd is up and DialTimeout is not zero, "+blockAdvice(d.p.Target.Line))
+}
+
+func (d *dial) reportBlocking() {
+	d.report("grpc.WithBlock has no effect from 3.7 on: clientv3.New does not wait for a connection", blockAdvice(d.p.Target.Line))
 }
 
 // note says what is left of DialTimeout.
@@ -551,7 +577,7 @@ func (d *dial) probe(timeout amount) {
 	if bound == "" || timeout == zero || !d.insertProbe(bound, guard) {
 		switch {
 		case len(d.blocking) > 0:
-			d.report("grpc.WithBlock has no effect from 3.7 on: clientv3.New does not wait for a connection", blockAdvice(d.p.Target.Line))
+			d.reportBlocking()
 		case timeout == positive:
 			d.report("clientv3.New no longer waits up to DialTimeout for a connection", "if the error is to tell whether etcd is up, "+blockAdvice(d.p.Target.Line))
 		default:
@@ -794,8 +820,8 @@ func (p *Pass) dropOptions(c Change, opts []blockOption) (all bool) {
 }
 
 // onlyIn returns the if statement that a statement is all of, where that can go
-// with it: its condition only looks at fields and at variables that are used
-// elsewhere, too. Else it returns the statement.
+// with it: its condition only looks at fields, at parameters and at variables that
+// are used elsewhere, too. Else it returns the statement.
 func (p *Pass) onlyIn(sc inspector.Cursor) ast.Node {
 	n, ok := sc.Parent().Parent().Node().(*ast.IfStmt)
 	if !ok || n.Init != nil || n.Else != nil || len(n.Body.List) != 1 || n.Body != sc.Parent().Node() || p.Info == nil {
@@ -811,9 +837,7 @@ func (p *Pass) onlyIn(sc inspector.Cursor) ast.Node {
 	free := p.repeatable(cond)
 	ast.Inspect(cond, func(n ast.Node) bool {
 		if id, ok := n.(*ast.Ident); ok {
-			if v, ok := p.Info.Uses[id].(*types.Var); ok && !v.IsField() && len(p.uses(v)) < 3 {
-				free = false
-			}
+			free = free && !p.onlyUse(id)
 		}
 		return true
 	})
