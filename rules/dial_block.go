@@ -812,6 +812,14 @@ func (p *Pass) dropOptions(c Change, opts []blockOption) (all bool) {
 			}
 			c.Replace(f, call.Pos(), call.Args[0].Pos(), "")
 			c.Replace(f, call.Args[0].End(), call.End(), "")
+		case isAppend && len(list) == 3 && f.SameLine(list[1].Pos(), list[2].End()):
+			// Where the other one goes by another rule, one of the two is
+			// told: go vet does not like append without values.
+			if gone[0] == 1 {
+				c.Replace(f, list[1].Pos(), list[2].Pos(), "")
+			} else {
+				c.Replace(f, list[1].End(), list[2].End(), "")
+			}
 		default:
 			c.remove(f, list, gone...)
 		}

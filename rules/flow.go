@@ -631,11 +631,13 @@ func (c Change) remove(f *File, list []ast.Expr, gone ...int) {
 		for slices.Contains(gone, j+1) {
 			j++
 		}
-		switch {
+		switch { // commas by themselves, since the neighbour may go by another rule
 		case j+1 < len(list):
-			c.Replace(f, list[i].Pos(), list[j+1].Pos(), "")
+			c.Replace(f, list[i].Pos(), list[j].End(), "")
+			c.Replace(f, list[j].End(), list[j+1].Pos(), "")
 		case i > 0:
-			c.Replace(f, list[i-1].End(), list[j].End(), "")
+			c.Replace(f, list[i-1].End(), list[i].Pos(), "")
+			c.Replace(f, list[i].Pos(), list[j].End(), "")
 		default: // nothing is left; a comma at the end must go too
 			end := skipSpace(f.Src, f.Offset(list[j].End()))
 			if end < len(f.Src) && f.Src[end] == ',' {
