@@ -111,20 +111,27 @@ func (p *Pass) setLogger(r Ref) {
 	arg := call.Args[0]
 	t := p.TypeOf(arg)
 	if t != nil && !hasMethod(t, "V") {
-		w := ""
+		var w ast.Expr
+		text := ""
 		switch lit, ok := arg.(*ast.CallExpr); {
 		case ok && len(lit.Args) == 3 && p.isFunc(lit.Fun, "log", "New"):
-			w = r.File.Text(lit.Args[0])
+			w = lit.Args[0]
+			text = r.File.Text(w)
 		case t.String() == "*log.Logger" && p.repeatable(arg):
-			w = r.File.Text(arg) + ".Writer()"
+			text = r.File.Text(arg) + ".Writer()"
 		default:
 			p.Report(r.File, call, edit.Manual, "clientv3.SetLogger took a logger with Print methods; gRPC's logger has Info, Warning and Error",
-				"give grpclog.SetLoggerV2 a grpclog.LoggerV2, such as grpclog.NewLoggerV2(w, w, w)")
+				"give grpclog.SetLoggerV2 a grpclog.LoggerV2, such as grpclog.NewLoggerV2(w, io.Discard, io.Discard)")
 			return
 		}
 		c := p.Change(r.Tier, "clientv3.SetLogger took a logger with Print methods; grpclog.SetLoggerV2 takes writers by level")
 		v2 := c.Import(r.File, grpclogPath)
-		c.ReplaceNode(r.File, call, v2+".SetLoggerV2("+v2+".NewLoggerV2("+w+", "+w+", "+w+"))")
+		// The first writer gets what is worse, too.
+		none := text
+		if w == nil || !p.isDiscard(w) {
+			none = c.Import(r.File, "io") + ".Discard"
+		}
+		c.ReplaceNode(r.File, call, v2+".SetLoggerV2("+v2+".NewLoggerV2("+text+", "+none+", "+none+"))")
 		return
 	}
 	c := p.Change(r.Tier, "clientv3.SetLogger only sets gRPC's logger now")
@@ -133,6 +140,12 @@ func (p *Pass) setLogger(r Ref) {
 		p.Report(r.File, call, edit.Review, "the logger has no type here: up to v3.2.9 clientv3.SetLogger took one with Print methods",
 			"check that the argument is a grpclog.LoggerV2")
 	}
+}
+
+// isDiscard says whether an expression is the writer that drops everything.
+func (p *Pass) isDiscard(w ast.Expr) bool {
+	v, ok := p.object(w).(*types.Var)
+	return ok && v.Name() == "Discard" && v.Pkg() != nil && (v.Pkg().Path() == "io" || v.Pkg().Path() == "io/ioutil")
 }
 
 // hasMethod says whether a type has a method, itself or behind a pointer.
