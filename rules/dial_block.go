@@ -27,7 +27,8 @@ import (
 //
 // Not matched: an error that is thrown away; a Config without DialTimeout.
 // Where the Config or the release that the code was written for cannot be
-// seen, the call is reported.
+// seen, the call is reported; where the call cannot be seen, the option that no
+// longer blocks.
 var dialBlock = &Rule{
 	ID:    "dial-block",
 	Title: "let clientv3.New wait for etcd where its error says whether etcd is up",
@@ -101,6 +102,7 @@ func connect(endpoints []string) (*clientv3.Client, error) {
 
 func runDialBlock(p *Pass) {
 	done := map[ast.Node]bool{} // literals and statements that have the option
+	met := map[ast.Node]bool{}  // blocking options of the calls
 	for _, r := range p.Refs("clientv3", "New") {
 		e, ec := r.Expr()
 		call := r.Call()
@@ -115,15 +117,41 @@ func runDialBlock(p *Pass) {
 			continue
 		}
 		d := &dial{p: p, f: r.File, ref: r, call: call, cursor: parent(ec), done: done}
-		if d.result(); d.errIgnored {
-			continue
-		}
 		arg, _ := d.cursor.FindNode(call.Args[0])
 		d.cfg = p.clientConfig(arg)
 		d.blocking = p.blockOptions(d.cfg)
-		d.run()
+		for _, o := range d.blocking {
+			met[o.cursor.Node()] = true
+		}
+		if d.result(); !d.errIgnored {
+			d.run()
+		}
+	}
+	if p.Target.Line == atlas.Line37 && (p.From == "" || p.FromBefore("v3.7.0")) {
+		p.blockingElsewhere(met)
 	}
 }
+
+// blockingElsewhere reports blocking options of a Config that goes into a call
+// which is not seen.
+func (p *Pass) blockingElsewhere(met map[ast.Node]bool) {
+	for _, name := range blockingOptions {
+		for _, r := range p.Refs(grpcPath, name) {
+			_, ec := r.Expr()
+			if call := r.Call(); call == nil || met[call] {
+				continue
+			}
+			if _, ok := p.etcdOption(parent(ec)); ok {
+				p.Report(r.File, r.Call(), edit.Review, noBlock, blockAdvice(p.Target.Line))
+			}
+		}
+	}
+}
+
+// blockingOptions make New wait; the second implies the first.
+var blockingOptions = []string{"WithBlock", "WithReturnConnectionError"}
+
+const noBlock = "grpc.WithBlock has no effect from 3.7 on: clientv3.New does not wait for a connection"
 
 func blockAdvice(line atlas.Line) string {
 	if line == atlas.Line37 {
@@ -181,7 +209,7 @@ func (p *Pass) blockOptions(cfg *clientConfig) []blockOption {
 		stored[c.Node()] = true
 	}
 	var out []blockOption
-	for _, name := range []string{"WithBlock", "WithReturnConnectionError"} { // the second implies the first
+	for _, name := range blockingOptions {
 		for _, r := range p.Refs(grpcPath, name) {
 			if r.Call() == nil {
 				continue
@@ -270,7 +298,7 @@ func (d *dial) reportUnknown() {
 }
 
 func (d *dial) reportBlocking() {
-	d.report("grpc.WithBlock has no effect from 3.7 on: clientv3.New does not wait for a connection", blockAdvice(d.p.Target.Line))
+	d.report(noBlock, blockAdvice(d.p.Target.Line))
 }
 
 // note says what is left of DialTimeout.
