@@ -243,7 +243,7 @@ func (pl *planner) takeFixes(ctx context.Context, p *Plan, req verify.Request, o
 // judge says how a plan with problems left compares with what was before.
 func judge(p report.Proof, before, after *verify.Result) report.Status {
 	switch {
-	case len(p.New) == 0 && len(after.Broken) == 0:
+	case len(p.New) == 0 && len(after.Broken) == 0 && !after.Unloaded():
 		return report.Proved // go vet complains of what it complained of before
 	case len(p.New) == 0:
 		return report.NoWorse

@@ -31,6 +31,7 @@ func TestJudgeNeverCallsABrokenPackageProved(t *testing.T) {
 		want          report.Status
 	}{
 		{"vet complains of what it complained of before", report.Proof{Known: []verify.Problem{problem("vet", "p")}}, broken(), broken(), report.Proved},
+		{"nothing loaded, before and after", report.Proof{Known: unloaded.Problems}, unloaded, unloaded, report.NoWorse},
 		{"broken before and after", report.Proof{Known: []verify.Problem{problem("build", "p")}}, broken("p"), broken("p"), report.NoWorse},
 		{"broken before, otherwise broken after", report.Proof{New: []verify.Problem{problem("build", "p")}}, broken("p"), broken("p"), report.Incomplete},
 		{"broken by the plan", report.Proof{New: []verify.Problem{problem("build", "p")}}, broken("q"), broken("p"), report.Worse},
