@@ -36,9 +36,10 @@ func (e *DirtyError) Error() string {
 // Clean says whether the git tree that holds dir has no uncommitted changes
 // of tracked files below dir; a folder outside git is clean. It fails with a
 // *DirtyError. git runs without hooks and without a file-system monitor, which
-// the repository's configuration could otherwise name.
+// the repository's configuration could otherwise name, and does not write the
+// index anew.
 func Clean(ctx context.Context, dir string) error {
-	cmd := exec.CommandContext(ctx, "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false",
+	cmd := exec.CommandContext(ctx, "git", "--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false",
 		"status", "--porcelain", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules", "--", ".")
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C") // what it says is read below

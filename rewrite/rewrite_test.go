@@ -1,16 +1,52 @@
 package rewrite
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/etcdshift/etcdshift/rewrite/edit"
 	"github.com/etcdshift/etcdshift/rewrite/load"
 	"github.com/etcdshift/etcdshift/rewrite/report"
 	"github.com/etcdshift/etcdshift/rewrite/verify"
 )
+
+// A planner that writes the index stands in the way of a git that is at work.
+func TestCleanLeavesTheIndexAlone(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a.go")
+	if err := os.WriteFile(name, []byte("package a\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}} {
+		if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", args[0], err, out)
+		}
+	}
+	index := func() string {
+		b, err := os.ReadFile(filepath.Join(dir, ".git", "index"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	before := index()
+	long := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(name, long, long); err != nil { // the file is to be looked at again
+		t.Fatal(err)
+	}
+	var dirty *DirtyError
+	if err := Clean(t.Context(), dir); !errors.As(err, &dirty) { // it is added, and not committed
+		t.Errorf("error %v", err)
+	}
+	if index() != before {
+		t.Error("git wrote its index anew")
+	}
+}
 
 func TestJudgeNeverCallsABrokenPackageProved(t *testing.T) {
 	problem := func(tool, pkg string) verify.Problem {
