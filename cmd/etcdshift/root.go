@@ -114,7 +114,7 @@ func (f *planFlags) register(c *cobra.Command) {
 	fs.StringSliceVar(&f.skip, "skip-rules", nil, "leave these rules out")
 	fs.StringSliceVar(&f.tags, "tags", nil, "build tags")
 	fs.BoolVar(&f.offline, "offline", false, "plan from the module cache alone")
-	fs.BoolVar(&f.removeLegacy, "remove-legacy", false, "delete the lock files of dep, glide, godep, govendor or gb")
+	fs.BoolVar(&f.removeLegacy, "remove-legacy", false, "delete the lock files of dep, glide, godep, govendor, gb, vndr or trash")
 }
 
 // registerOne adds the flags that mean something for one repository alone.

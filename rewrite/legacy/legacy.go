@@ -1,6 +1,6 @@
 // Package legacy makes a go.mod for a repository from before modules: one
-// that lived in a GOPATH, with dep, glide, godep, govendor or gb, or with a
-// bare vendor folder.
+// that lived in a GOPATH, with dep, glide, godep, govendor, gb, vndr or trash,
+// or with a bare vendor folder.
 //
 // The module path is what the repository's own packages import each other by;
 // versions are the locked ones, tags where the lock has them and commits
@@ -44,7 +44,7 @@ type Options struct {
 
 // Result is the go.mod of a repository that has none.
 type Result struct {
-	Tool       string   // "dep", "glide", "godep", "govendor", "gb", "git submodules", "vendor" or "GOPATH"
+	Tool       string   // "dep", "glide", "godep", "govendor", "gb", "vndr", "trash", "git submodules", "vendor" or "GOPATH"
 	Files      []string // the tool's own files, relative to Dir
 	Path       string   // module path
 	PathFrom   string   // what says so

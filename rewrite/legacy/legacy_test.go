@@ -66,6 +66,40 @@ testImports:
 `, lock{tool: "glide", files: []string{"glide.lock", "glide.yaml"}, path: "example.com/svc", pins: []pin{
 			{"github.com/coreos/etcd", "", "694728c496e22dfa5719c78ff23cc982e15bcb2f", ""},
 			{"github.com/stretchr/testify", "", "12b6f73e6084dad08a7c6e575284b177ecafbc71", "github.com/example/testify"}}}},
+		{"glide without a lock", `
+-- glide.yaml --
+package: example.com/svc
+import:
+- package: github.com/coreos/etcd
+  version: v3.3.8
+  subpackages:
+  - clientv3
+- package: github.com/stretchr/testify
+  version: ^1.2.0
+- package: golang.org/x/net
+  version: c95aed5357e77a4bf7d3955c46740000a17adee1
+  repo: https://github.com/example/net.git
+`, lock{tool: "glide", files: []string{"glide.yaml"}, path: "example.com/svc", pins: []pin{
+			{"github.com/coreos/etcd", "v3.3.8", "", ""},
+			{"golang.org/x/net", "", "c95aed5357e77a4bf7d3955c46740000a17adee1", "github.com/example/net"}}}},
+		{"vndr", `
+-- vendor.conf --
+# client
+github.com/coreos/etcd v3.2.1
+golang.org/x/net	c95aed5357e7 https://github.com/example/net.git # fork
+golang.org/x/sys master
+-- vendor/golang.org/x/net/context/context.go --
+package context
+`, lock{tool: "vndr", files: []string{"vendor.conf"}, pins: []pin{
+			{"github.com/coreos/etcd", "v3.2.1", "", ""},
+			{"golang.org/x/net", "", "c95aed5357e7", "github.com/example/net"}}}},
+		{"trash", `
+-- trash.conf --
+# package
+example.com/svc
+github.com/coreos/etcd v3.1.0
+`, lock{tool: "trash", files: []string{"trash.conf"}, path: "example.com/svc", pins: []pin{
+			{"github.com/coreos/etcd", "v3.1.0", "", ""}}}},
 		{"godep", `
 -- Godeps/Godeps.json --
 {"ImportPath": "example.com/svc", "Deps": [

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -37,7 +38,7 @@ type lock struct {
 // readLock reads the files of the tool that a repository used.
 func readLock(ctx context.Context, dir string) (*lock, error) {
 	ofGit := func(dir string) (*lock, error) { return readSubmodules(ctx, dir) }
-	for _, read := range []func(string) (*lock, error){readDep, readGlide, readGodep, readGovendor, readGb, ofGit} {
+	for _, read := range []func(string) (*lock, error){readDep, readGlide, readGodep, readGovendor, readGb, readVndr, ofGit} {
 		l, err := read(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -99,20 +100,35 @@ func readGlide(dir string) (*lock, error) {
 		Imports     []struct{ Name, Version, Repo string }
 		TestImports []struct{ Name, Version, Repo string } `yaml:"testImports"`
 	}
+	// A library often has no lock.
+	var y struct {
+		Package string
+		Import  []struct{ Package, Version, Repo string }
+	}
+	manifest, unread := os.ReadFile(filepath.Join(dir, "glide.yaml"))
+	if unread == nil {
+		if err := yaml.Unmarshal(manifest, &y); err != nil {
+			unread = fmt.Errorf("glide.yaml: %w", err)
+		}
+	}
 	data, err := os.ReadFile(filepath.Join(dir, "glide.lock"))
+	if errors.Is(err, fs.ErrNotExist) {
+		if unread != nil {
+			return nil, unread
+		}
+		l := &lock{tool: "glide", files: []string{"glide.yaml"}, path: y.Package}
+		for _, p := range y.Import {
+			l.pin(p.Package, p.Version, p.Repo)
+		}
+		return l, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	if err := yaml.Unmarshal(data, &f); err != nil {
 		return nil, fmt.Errorf("glide.lock: %w", err)
 	}
-	l := (&lock{tool: "glide", files: []string{"glide.lock"}}).present(dir, "glide.yaml")
-	if data, err := os.ReadFile(filepath.Join(dir, "glide.yaml")); err == nil {
-		var y struct{ Package string }
-		if yaml.Unmarshal(data, &y) == nil {
-			l.path = y.Package
-		}
-	}
+	l := (&lock{tool: "glide", files: []string{"glide.lock"}, path: y.Package}).present(dir, "glide.yaml")
 	for _, p := range append(f.Imports, f.TestImports...) {
 		l.pins = append(l.pins, pin{path: p.Name, revision: p.Version, source: remotePath(p.Repo)})
 	}
@@ -169,6 +185,49 @@ func readGb(dir string) (*lock, error) {
 		l.pins = append(l.pins, pin{path: d.Importpath, revision: d.Revision})
 	}
 	return l, nil
+}
+
+// readVndr reads the list of vndr, which trash took over: a line for each
+// repository with its tag or commit, and where to take it from. A path alone is
+// that of the repository itself.
+func readVndr(dir string) (*lock, error) {
+	l := &lock{tool: "vndr", files: []string{"vendor.conf"}}
+	data, err := os.ReadFile(filepath.Join(dir, l.files[0]))
+	if errors.Is(err, fs.ErrNotExist) {
+		l = &lock{tool: "trash", files: []string{"trash.conf"}}
+		data, err = os.ReadFile(filepath.Join(dir, l.files[0]))
+	}
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(data)) {
+		line, _, _ = strings.Cut(line, "#")
+		switch f := strings.Fields(line); len(f) {
+		case 0:
+		case 1:
+			l.path = cmp.Or(l.path, f[0])
+		default:
+			l.pin(f[0], f[1], append(f, "")[2])
+		}
+	}
+	return l, nil
+}
+
+var commit = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
+
+// pin adds what a file names by tag or commit. A branch or a range of versions
+// is no pin.
+func (l *lock) pin(path, version, url string) {
+	p := pin{path: path, source: remotePath(url)}
+	switch {
+	case commit.MatchString(version):
+		p.revision = version
+	case semver.IsValid("v" + strings.TrimPrefix(version, "v")):
+		p.version = version
+	default:
+		return
+	}
+	l.pins = append(l.pins, p)
 }
 
 func readJSON(dir, name string, v any) error {
