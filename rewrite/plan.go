@@ -431,6 +431,20 @@ func (pl *planner) plan(ctx context.Context, line atlas.Line, release string) (*
 	return p, nil
 }
 
+// Before returns a file as the plan found it, nil if it was not there.
+func (p *Plan) Before(name string) []byte {
+	for _, w := range p.Writes {
+		if w.Path == name {
+			return w.Before
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(p.Root, filepath.FromSlash(name)))
+	if err != nil {
+		return nil // a finding can be about what ought to be there
+	}
+	return data
+}
+
 // writes says whether the plan writes a file below a folder.
 func (p *Plan) writes(dir string) bool {
 	return slices.ContainsFunc(p.Writes, func(w edit.FileChange) bool { return dir == "." || strings.HasPrefix(w.Path, dir+"/") })

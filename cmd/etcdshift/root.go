@@ -139,7 +139,7 @@ func (f *planFlags) print(c *cobra.Command, p *rewrite.Plan, applied bool) error
 		for _, r := range rules.All {
 			titles[r.ID] = r.Title
 		}
-		return report.SARIF(c.OutOrStdout(), &p.Run, titles)
+		return report.SARIF(c.OutOrStdout(), &p.Run, titles, p.Before)
 	}
 	return report.Text(c.OutOrStdout(), &p.Run, applied)
 }

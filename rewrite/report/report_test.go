@@ -36,7 +36,7 @@ func sample() *report.Run {
 
 func TestSARIFIsValid(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.SARIF(&b, sample(), map[string]string{"import-path": "move imports"}); err != nil {
+	if err := report.SARIF(&b, sample(), map[string]string{"import-path": "move imports"}, func(string) []byte { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	rep, err := sarif.FromBytes(b.Bytes())
@@ -49,6 +49,39 @@ func TestSARIFIsValid(t *testing.T) {
 	res := rep.Runs[0].Results
 	if len(res) != 4 || len(res[0].Fixes[0].ArtifactChanges) != 2 || *res[1].Locations[0].PhysicalLocation.ArtifactLocation.URI != "a%20b.go" {
 		t.Errorf("want one fix over two files and three findings, with escaped names:\n%s", b.String())
+	}
+}
+
+func TestSARIFCountsColumnsInUTF16(t *testing.T) {
+	const file = "\ufeffpackage p\r\n\r\nvar _ = f(\"ü𝄞\", x)\r\n"
+	at := strings.Index(file, "x)")
+	col := at - strings.LastIndex(file[:at], "\n")
+	r := &report.Run{
+		Changes:  []edit.Change{{Rule: "import-path", Line: 3, Edits: []edit.Edit{{File: "p.go", Start: at, End: at + 1, New: "y"}, {File: "p.go", Start: 3, End: 10, New: "PACKAGE"}}}},
+		Findings: []edit.Finding{{Rule: "dial", File: "p.go", Line: 3, Col: col, Message: "m"}, {Rule: "dial", File: "p.go", Line: 1, Col: 4, Message: "m"}, {Rule: "dial", File: "gone.go", Line: 7, Col: 5, Message: "m"}},
+	}
+	var b bytes.Buffer
+	if err := report.SARIF(&b, r, nil, func(name string) []byte { return map[string][]byte{"p.go": []byte(file)}[name] }); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := sarif.FromBytes(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for _, res := range rep.Runs[0].Results {
+		for _, f := range res.Fixes {
+			for _, rp := range f.ArtifactChanges[0].Replacements {
+				d := rp.DeletedRegion
+				got = append(got, *d.StartLine, *d.StartColumn, *d.EndLine, *d.EndColumn)
+			}
+		}
+		if g := res.Locations[0].PhysicalLocation.Region; g.StartColumn != nil {
+			got = append(got, *g.StartLine, *g.StartColumn)
+		}
+	}
+	if want := []int{3, 18, 3, 19, 1, 1, 1, 8, 3, 18, 1, 1, 7, 5}; !reflect.DeepEqual(got, want) {
+		t.Errorf("lines and columns %v, want %v\n%s", got, want, b.String())
 	}
 }
 
