@@ -28,6 +28,9 @@ func (s *solver) siblings(ctx context.Context) error {
 		return err
 	}
 	b, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("GOWORK names %s, which is not there: no go command works with that; unset GOWORK (go env -u GOWORK if it was set with go env -w), or set it to off", file)
+	}
 	if err != nil {
 		return err
 	}
