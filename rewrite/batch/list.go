@@ -19,6 +19,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/etcdshift/etcdshift/rewrite"
 )
 
 // Entry is a repository in a list.
@@ -78,6 +80,9 @@ func ReadList(list string, stdin io.Reader) ([]Entry, error) {
 		e := &entries[i]
 		if e.Repo == "" {
 			return nil, fmt.Errorf("%s: entry %d has no repo: %w", list, i+1, ErrList)
+		}
+		if err := rewrite.CheckTarget(e.Target); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", list, redact(e.Repo), err)
 		}
 		if isURL(e.Repo) {
 			continue

@@ -39,7 +39,7 @@ func TestListsAreLinesYAMLOrJSON(t *testing.T) {
 }
 
 func TestListsRefuseWhatGitWouldRun(t *testing.T) {
-	for _, bad := range []string{"ext::sh -c true", "--upload-pack=touch x", "- repo: x\n  reff: y\n", "https://-oProxyCommand=x/y", "\n"} {
+	for _, bad := range []string{"ext::sh -c true", "--upload-pack=touch x", "- repo: x\n  reff: y\n", "- repo: x\n  target: \"3.9\"\n", "https://-oProxyCommand=x/y", "\n"} {
 		if got, err := ReadList("-", strings.NewReader(bad)); err == nil && isURL(got[0].Repo) || err == nil && strings.HasPrefix(got[0].Repo, "-") {
 			t.Errorf("%q was taken: %v", bad, got)
 		} else if err == nil && !strings.HasPrefix(bad, "https") {
