@@ -228,6 +228,14 @@ func jobsOf(ctx context.Context, entries []Entry, shard Shard, tmpl Job) ([]*Job
 	var jobs []*Job
 	seen := map[string]bool{}
 	names := map[string]int{}
+	refs := map[string]string{}
+	several := map[string]bool{} // repositories that are listed at more than one ref
+	for _, e := range entries {
+		if ref, ok := refs[e.Repo]; ok && ref != e.Ref {
+			several[e.Repo] = true
+		}
+		refs[e.Repo] = e.Ref
+	}
 	for _, e := range entries {
 		dirs := e.Dirs
 		if len(dirs) == 0 {
@@ -249,10 +257,16 @@ func jobsOf(ctx context.Context, entries []Entry, shard Shard, tmpl Job) ([]*Job
 				j.Settings.Target = e.Target
 			}
 			j.Name = nameOf(e.Repo, d)
-			names[j.Name]++
 			if d != "" && j.Delivery.Branch != "" {
 				j.Delivery.Branch += "-" + strings.ReplaceAll(d, "/", "-")
 			}
+			if ref := strings.Trim(unsafe.ReplaceAllString(e.Ref, "-"), "-."); several[e.Repo] && ref != "" {
+				j.Name += "-" + ref
+				if j.Delivery.Branch != "" {
+					j.Delivery.Branch += "-" + ref
+				}
+			}
+			names[j.Name]++
 			jobs = append(jobs, &j)
 		}
 	}

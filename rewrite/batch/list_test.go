@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -107,6 +108,25 @@ func TestShardsPartTheList(t *testing.T) {
 	}
 	if len(seen) != len(entries) {
 		t.Errorf("%d of %d", len(seen), len(entries))
+	}
+}
+
+// Two refs of a repository would write one branch, and the second be refused.
+func TestEachRefOfARepositoryHasABranch(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "go.mod", cleanMod)
+	jobs, err := jobsOf(t.Context(), []Entry{
+		{Repo: dir}, {Repo: dir, Ref: "release/1.x", Dirs: []string{"a/b"}}, {Repo: dir, Ref: "v1"}, {Repo: dir, Ref: "v1"},
+	}, Shard{1, 1}, Job{Delivery: Delivery{How: Commit, Branch: "etcdshift"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, j := range jobs {
+		got = append(got, j.Delivery.Branch)
+	}
+	if want := []string{"etcdshift", "etcdshift-a-b-release-1.x", "etcdshift-v1"}; !slices.Equal(got, want) {
+		t.Errorf("branches %q, want %q", got, want)
 	}
 }
 
