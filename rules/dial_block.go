@@ -677,11 +677,12 @@ func (d *dial) insertProbe(bound string, guard bool) bool {
 	const message = "clientv3.New does not wait for etcd in 3.7; its endpoints are asked for their status instead"
 	switch st := sc.Node().(type) {
 	case *ast.ReturnStmt:
-		if len(st.Results) != 1 || st.Results[0] != d.call || p.declaredBeside(sc, "cli", "err") || mentionsName(bound, "cli", "err") {
+		op := p.assignmentOf(sc)
+		if len(st.Results) != 1 || st.Results[0] != d.call || op == "" || mentionsName(bound, "cli", "err") {
 			return false
 		}
 		c := p.Change(d.ref.Tier, message)
-		c.Replace(f, st.Pos(), d.call.Pos(), "cli, err := ")
+		c.Replace(f, st.Pos(), d.call.Pos(), "cli, err "+op+" ")
 		c.Insert(f, st.End(), d.probeText(c, "cli", "err", bound, guard, true, in)+nl+in+"return cli, err")
 		d.dropBlocking(c)
 		return true
@@ -732,19 +733,47 @@ func (d *dial) nameable() bool {
 	return (!ok || id.Name != "_") && d.p.repeatable(d.cli) && d.p.repeatable(d.err)
 }
 
-// declaredBeside says whether names are declared in the block of a statement.
-func (p *Pass) declaredBeside(sc inspector.Cursor, names ...string) bool {
-	if p.Info == nil {
-		return true
-	}
-	if fd, ok := sc.Parent().Parent().Node().(*ast.FuncDecl); ok {
-		// Parameters and results share the scope of the function's block.
-		if s := p.Info.Scopes[fd.Type]; s != nil {
-			return slices.ContainsFunc(names, func(n string) bool { return s.Lookup(n) != nil })
-		}
+// assignmentOf returns what puts the results of New into variables cli and err
+// in front of a return: they may be declared in its block already. It is ""
+// where that would be another thing.
+func (p *Pass) assignmentOf(sc inspector.Cursor) string {
+	typ, _, body, _ := enclosingBody(sc)
+	if p.Info == nil || typ == nil {
+		return ""
 	}
 	s := p.Info.Scopes[sc.Parent().Node()]
-	return s == nil || slices.ContainsFunc(names, func(n string) bool { return s.Lookup(n) != nil })
+	if sc.Parent().Node() == body {
+		s = p.Info.Scopes[typ] // parameters and results share the scope of the block
+	}
+	if s == nil {
+		return ""
+	}
+	captured := false // by a function that may look at it after the return
+	ast.Inspect(body, func(n ast.Node) bool {
+		_, lit := n.(*ast.FuncLit)
+		captured = captured || lit
+		return true
+	})
+	fits := func(name string, want func(types.Type) bool) bool {
+		o := s.Lookup(name)
+		v, ok := o.(*types.Var)
+		return o == nil || ok && v.Pos() < sc.Node().Pos() && want(v.Type()) && (!captured || isResult(p, typ, v))
+	}
+	isError := func(t types.Type) bool { return types.Identical(t, types.Universe.Lookup("error").Type()) }
+	switch {
+	case !fits("cli", isPointerTo("clientv3", "Client")) || !fits("err", isError):
+		return ""
+	case s.Lookup("cli") != nil && s.Lookup("err") != nil:
+		return "="
+	}
+	return ":="
+}
+
+// isResult says whether a variable is a result of a function that has a name.
+func isResult(p *Pass, typ *ast.FuncType, v *types.Var) bool {
+	return typ.Results != nil && slices.ContainsFunc(typ.Results.List, func(f *ast.Field) bool {
+		return slices.ContainsFunc(f.Names, func(id *ast.Ident) bool { return p.Info.Defs[id] == v })
+	})
 }
 
 // probeNames are the names that a probe declares.
