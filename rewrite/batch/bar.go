@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,7 +74,8 @@ func terminal(f *os.File) bool {
 func (d *Display) Row(r *Row) {
 	line := fmt.Sprintf("%s: %s", r.Name, r.Status)
 	if r.Status.Retry() || r.Status == Blocked {
-		line += ": " + lastWords(shorten(r.Reason, 200))
+		why, _, _ := strings.Cut(r.Reason, "\n") // of git, what follows is general advice
+		line += ": " + shorten(why, 200)
 	}
 	if d.bars != nil {
 		fmt.Fprintln(d.bars, line)

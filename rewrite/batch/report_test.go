@@ -104,6 +104,14 @@ func TestPartsMergeIntoOneReport(t *testing.T) {
 	}
 }
 
+func TestProgressTellsWhyInOneLine(t *testing.T) {
+	var b bytes.Buffer
+	NewDisplay(&b).Row(&Row{Name: "x", Status: NotLoadable, Reason: "git ls-remote: fatal: 'x.git' does not appear to be a git repository\n\nPlease make sure you have the correct access rights"})
+	if got, want := b.String(), "x: not loadable: git ls-remote: fatal: 'x.git' does not appear to be a git repository\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 	begin := time.Now()
 	p := Progress{Total: 100, Done: 40, Reused: 10, Started: begin, Updated: begin.Add(time.Minute)}
