@@ -100,11 +100,11 @@ func runIntegrationCluster(p *Pass) {
 			p.Report(h.File, h.Ident, edit.Manual, "integration clusters are not made by discovery in etcd "+string(p.Target.Line), p.advice(h.Break))
 		}
 	}
-	for name, value := range map[string]string{"UrlScheme": `"unix"`, "UrlSchemeTLS": `"unixs"`} {
-		for _, r := range p.Refs(pkg, name) {
+	for _, x := range [][2]string{{"UrlScheme", `"unix"`}, {"UrlSchemeTLS", `"unixs"`}} {
+		for _, r := range p.Refs(pkg, x[0]) {
 			e, _ := r.Expr()
-			c := p.Change(r.Tier, "integration.%s is gone", name)
-			c.ReplaceNode(r.File, e, value)
+			c := p.Change(r.Tier, "integration.%s is gone", x[0])
+			c.ReplaceNode(r.File, e, x[1])
 		}
 	}
 }
