@@ -169,10 +169,14 @@ func (res *Result) settle(src *sources) {
 		if !own(p, res.Path) {
 			src.imports[p] = true
 		}
+		why := "modules refuse relative imports"
+		if r.gb {
+			why = "gb looks for packages below src, and modules do not"
+		}
 		r.edit.New = strconv.Quote(p)
 		res.Relative = append(res.Relative, edit.Change{
 			Rule: Rule, Tier: edit.Syntax, Line: r.line, Edits: []edit.Edit{r.edit},
-			Message: fmt.Sprintf("modules refuse relative imports: %s is %s", r.path, p),
+			Message: fmt.Sprintf("%s: %s is %s", why, r.path, p),
 		})
 	}
 }

@@ -252,6 +252,31 @@ import (
 	}
 }
 
+func TestImportsOfAGbProjectAreBelowSrc(t *testing.T) {
+	src, err := readSources(tree(t, `
+-- vendor/manifest --
+{}
+-- src/cmd/hello/main.go --
+package main
+import ("lib/kv"; "github.com/coreos/etcd/clientv3"; _ "os")
+-- src/lib/kv/kv.go --
+package kv
+-- os/os.go --
+package os
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := &Result{Path: "example.com/hello"}
+	res.settle(src)
+	if len(res.Relative) != 1 || res.Relative[0].Edits[0].String() != `src/cmd/hello/main.go[21:29]="\"example.com/hello/src/lib/kv\"" (legacy-layout)` {
+		t.Errorf("changes %v, want the import of what is below src alone", res.Relative)
+	}
+	if src.imports["lib/kv"] || !src.imports["github.com/coreos/etcd/clientv3"] {
+		t.Errorf("imports %v, want those of others alone", src.imports)
+	}
+}
+
 func TestRemotesGiveModulePaths(t *testing.T) {
 	for url, want := range map[string]string{
 		"https://github.com/a/b.git":       "github.com/a/b",

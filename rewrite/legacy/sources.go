@@ -19,7 +19,7 @@ import (
 // sources is what the Go files of a repository say of its imports.
 type sources struct {
 	imports  map[string]bool // of packages outside the standard library
-	relative []relative      // imports by the way from the file's folder
+	relative []relative      // imports by the way from the file's folder, or from src of a gb project
 	self     string          // import path of the root, by how packages import each other
 	comment  string          // import path of the root, by import comments
 	// workspace says that packages import what Godeps/_workspace holds by the
@@ -27,16 +27,21 @@ type sources struct {
 	workspace bool
 }
 
-// relative is an import such as "../conf", which modules refuse.
+// relative is an import such as "../conf", which modules refuse, or of a gb
+// project such as "conf" for src/conf, where modules do not look.
 type relative struct {
 	edit      edit.Edit // of the path; what replaces it is not known yet
 	line, col int
 	path      string
+	gb        bool
 }
 
 // in returns the path that the import has in a GOPATH, "" for one that leads
 // out of it.
 func (r relative) in(mod string) string {
+	if r.gb {
+		return path.Join(mod, "src", r.path)
+	}
 	p := path.Join(mod, path.Dir(r.edit.File), r.path)
 	if !own(p, mod) && (isStd(p) || strings.HasPrefix(p, "../")) {
 		return ""
@@ -52,6 +57,8 @@ func readSources(root string) (*sources, error) {
 	s := &sources{imports: map[string]bool{}}
 	dirs := map[string]bool{} // folders with Go files, relative to root
 	comments := map[string]string{}
+	var all []relative
+	_, noGb := os.Stat(filepath.Join(root, "vendor", "manifest"))
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -86,13 +93,14 @@ func readSources(root string) (*sources, error) {
 		}
 		for _, spec := range f.Imports {
 			p, err := strconv.Unquote(spec.Path.Value)
+			at, end := fset.PositionFor(spec.Path.Pos(), false), fset.PositionFor(spec.Path.End(), false)
+			r := relative{edit.Edit{File: path.Join(rel, name), Start: at.Offset, End: end.Offset, Rule: Rule}, at.Line, at.Column, p, noGb == nil}
 			if err == nil && build.IsLocalImport(p) {
-				at, end := fset.PositionFor(spec.Path.Pos(), false), fset.PositionFor(spec.Path.End(), false)
-				s.relative = append(s.relative, relative{
-					edit.Edit{File: path.Join(rel, name), Start: at.Offset, End: end.Offset, Rule: Rule}, at.Line, at.Column, p,
-				})
+				r.gb = false
+				s.relative = append(s.relative, r)
 				continue
 			}
+			all = append(all, r)
 			if root, _, ok := strings.Cut(p, workspace); ok {
 				s.self, s.workspace = root, true
 				continue
@@ -107,6 +115,12 @@ func readSources(root string) (*sources, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, r := range all {
+		if r.gb && dirs["src/"+r.path] {
+			s.relative = append(s.relative, r)
+			delete(s.imports, r.path)
+		}
 	}
 	// The root whose sub-folders the imports name most often.
 	votes := map[string]int{}
