@@ -94,7 +94,8 @@ func Vendor(ctx context.Context, req Request, res *Result) ([]edit.FileChange, e
 }
 
 // vendorChanges returns how the vendor folder of a directory differs from one
-// that was made beside the tree.
+// that was made beside the tree. Files beside the folders of modules are of
+// no module, such as the lock files of govendor and gb, and stay.
 func vendorChanges(dir, made string) ([]edit.FileChange, error) {
 	before, err := list(filepath.Join(dir, "vendor"))
 	if err != nil {
@@ -112,6 +113,9 @@ func vendorChanges(dir, made string) ([]edit.FileChange, error) {
 		}
 		if c.After, err = readListed(made, name, after); err != nil {
 			return nil, err
+		}
+		if c.Deleted() && !strings.Contains(name, "/") && name != "modules.txt" {
+			continue
 		}
 		if c.Before == nil {
 			c.Mode = after[name]
