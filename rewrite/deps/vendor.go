@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -54,11 +56,27 @@ func (r *Result) vendorAsPlanned(dir string) error {
 	if err != nil {
 		return err
 	}
+	planned, err := parseMod("go.mod", r.GoMod)
+	if err != nil {
+		return err
+	}
+	// Requires that tidy let go with the stand-ins are in go.mod all the same.
+	var kept []string
+	for _, q := range planned.Require {
+		if l := fmt.Sprintf("# %s %s", q.Mod.Path, q.Mod.Version); !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(l)+`\b`).Match(txt) {
+			kept = append(kept, l+"\n## explicit\n")
+		}
+	}
+	slices.Sort(kept)
 	var out strings.Builder
 	missing := false
 	for l := range strings.Lines(string(txt)) {
 		f := strings.Fields(l)
 		if len(f) > 1 && f[0] == "#" {
+			for len(kept) > 0 && kept[0] < l {
+				out.WriteString(kept[0])
+				kept = kept[1:]
+			}
 			missing = slices.Contains(r.Missing, f[1])
 			if slices.Contains(r.Unreachable, f[1]) {
 				if f[2] == "=>" {
@@ -71,6 +89,7 @@ func (r *Result) vendorAsPlanned(dir string) error {
 			out.WriteString(l)
 		}
 	}
+	out.WriteString(strings.Join(kept, ""))
 	for _, m := range r.Missing {
 		if err := os.RemoveAll(filepath.Join(dir, filepath.FromSlash(m))); err != nil {
 			return err
