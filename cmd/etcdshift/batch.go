@@ -62,17 +62,21 @@ func (f *storeFlags) register(c *cobra.Command) {
 }
 
 // workFlags say how this process works on jobs.
-type workFlags struct{ slots int }
+type workFlags struct {
+	slots uint
+	given func() bool
+}
 
 func (f *workFlags) register(c *cobra.Command) {
-	c.Flags().IntVarP(&f.slots, "jobs", "j", -1, "repositories at a time (default: by processors and memory; 0 leaves all work to other workers)")
+	c.Flags().UintVarP(&f.slots, "jobs", "j", 0, "repositories at a time; 0 leaves all work to other workers (default by processors and memory)")
+	f.given = func() bool { return c.Flags().Changed("jobs") }
 }
 
 func (f *workFlags) number(l batch.Limits) int {
-	if f.slots < 0 {
+	if !f.given() {
 		return batch.DefaultSlots(l)
 	}
-	return f.slots
+	return int(f.slots)
 }
 
 // limitFlags bound what one repository may take.

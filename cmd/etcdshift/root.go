@@ -50,6 +50,24 @@ func unknown(c *cobra.Command, args []string) error {
 	return usageError{errors.New(msg)}
 }
 
+// helpCommand is cobra's, but that it calls a name which is no command an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		RunE: func(c *cobra.Command, args []string) error {
+			of, rest, err := c.Root().Find(args)
+			if err == nil {
+				err = unknown(of, rest)
+			}
+			if err != nil {
+				return err
+			}
+			return of.Help()
+		},
+	}
+}
+
 // help is what a group of commands does by itself.
 func help(c *cobra.Command, _ []string) error { return c.Help() }
 
@@ -81,6 +99,7 @@ person.`,
 		}
 		return usageError{err}
 	})
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(migrateCommand(), diffCommand(), checkCommand(), undoCommand(), doctorCommand(), batchCommand(), rulesCommand())
 	for _, c := range root.Commands() {
 		if c.Args == nil {

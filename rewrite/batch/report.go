@@ -173,7 +173,11 @@ func (s *Summary) Text(w io.Writer) error {
 	if len(s.Kinds) > 0 {
 		b.WriteString("\nfindings\n")
 		for _, k := range s.Kinds {
-			fmt.Fprintf(b, "  %5d  %-32s %-6s in %s, about %.1f hours\n", k.Count, k.Rule, k.Severity, count(k.Repos), k.Hours)
+			fmt.Fprintf(b, "  %5d  %-32s %-6s in %s", k.Count, k.Rule, k.Severity, count(k.Repos))
+			if k.Hours > 0 {
+				fmt.Fprintf(b, ", about %.1f hours", k.Hours)
+			}
+			b.WriteString("\n")
 		}
 	}
 	b.WriteString("\n")

@@ -63,7 +63,7 @@ func (r *Result) vendorAsPlanned(dir string) error {
 	// Requires that tidy let go with the stand-ins are in go.mod all the same.
 	var kept []string
 	for _, q := range planned.Require {
-		if l := fmt.Sprintf("# %s %s", q.Mod.Path, q.Mod.Version); !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(l)+`\b`).Match(txt) {
+		if l := fmt.Sprintf("# %s %s", q.Mod.Path, q.Mod.Version); !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(l) + `\b`).Match(txt) {
 			kept = append(kept, l+"\n## explicit\n")
 		}
 	}

@@ -576,7 +576,7 @@ func Undo(root string) (Summary, error) {
 	if names, gone, err := p.entries(); err != nil {
 		return Summary{}, err
 	} else if len(names)+len(gone) == 0 {
-		return Summary{}, &Error{Err: ErrNothingToUndo}
+		return Summary{}, &Error{Err: ErrNothingToUndo, Reason: "no run is on record for " + root + ", or all were taken back"}
 	}
 	unlock, err := p.lock("undo")
 	if err != nil {
