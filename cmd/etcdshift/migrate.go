@@ -98,7 +98,7 @@ func diffCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := rewrite.Make(c.Context(), opt)
+			p, err := look(c, opt)
 			if err != nil {
 				return err
 			}
@@ -137,7 +137,7 @@ func checkCommand() *cobra.Command {
 				}
 				return f.printDrift(c, drift)
 			}
-			p, err := rewrite.Make(c.Context(), opt)
+			p, err := look(c, opt)
 			if err != nil {
 				return err
 			}
@@ -152,6 +152,18 @@ func checkCommand() *cobra.Command {
 	f.registerFormat(c)
 	c.Flags().BoolVar(&pins, "pins", false, "check that etcd, gRPC and protobuf are what 'migrate --record-pins' recorded, in go.mod, the build list, vendor and etcd image tags")
 	return c
+}
+
+// look plans for a command that writes nothing: what a killed run left it
+// cannot mend, and a plan of it would be wrong.
+func look(c *cobra.Command, opt rewrite.Options) (*rewrite.Plan, error) {
+	if _, err := load.Dir(opt.Dir); err != nil {
+		return nil, err
+	}
+	if err := journal.Interrupted(opt.Dir); err != nil {
+		return nil, err
+	}
+	return rewrite.Make(c.Context(), opt)
 }
 
 // needed is the exit status of a command that only looks.

@@ -126,9 +126,13 @@ func TestKilledApplyIsFinishedOrRolledBack(t *testing.T) {
 		was := snapshot(t, dir)
 		want := sampleAfter(was)
 		killed := runKilled(t, "apply", dir, n)
+		interrupted := Interrupted(dir)
 		out, err := Recover(dir)
 		if err != nil {
 			t.Fatalf("killed at step %d: %v", n, err)
+		}
+		if out.Action != Nothing && !errors.Is(interrupted, ErrInterrupted) || Interrupted(dir) != nil {
+			t.Errorf("killed at step %d: %v and %v after, the recovery says %q", n, interrupted, Interrupted(dir), out)
 		}
 		if len(out.Kept) > 0 || out.Action != Nothing && out.Meta != meta {
 			t.Errorf("killed at step %d: %v", n, out)

@@ -23,6 +23,8 @@ var (
 	ErrNotFile = errors.New("is not a regular file")
 	// ErrLocked means that another run is at work in the same tree.
 	ErrLocked = errors.New("another etcdshift is at work here")
+	// ErrInterrupted means that a tree may be half written.
+	ErrInterrupted = errors.New("a run was stopped in the middle of writing")
 	// ErrNothingToUndo means that no run is left to take back.
 	ErrNothingToUndo = errors.New("nothing to undo")
 )

@@ -443,6 +443,35 @@ func (p place) prune() error {
 	return nil
 }
 
+// Interrupted is an error if a killed Apply or Undo has left the tree half
+// written, or one is at work in it. The tree is not touched.
+func Interrupted(root string) error {
+	p, err := find(root)
+	if err != nil {
+		return err
+	}
+	names, _, err := p.entries()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		s, err := p.state(name)
+		if err != nil {
+			return p.wrap(err)
+		}
+		if s == done {
+			continue
+		}
+		unlock, err := p.lock("look")
+		if err != nil {
+			return err
+		}
+		unlock()
+		return &Error{Err: ErrInterrupted, Paths: []string{root}, Next: "'etcdshift migrate " + gocmd.Quote(root) + "' first finishes it or rolls it back"}
+	}
+	return nil
+}
+
 // Recover finishes or rolls back what a killed Apply or Undo left. It is
 // quick and touches nothing if there is nothing left.
 func Recover(root string) (Outcome, error) {
