@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -60,11 +58,17 @@ func (r *Result) vendorAsPlanned(dir string) error {
 	if err != nil {
 		return err
 	}
+	listed := map[string]bool{}
+	for l := range strings.Lines(string(txt)) {
+		if f := strings.Fields(l); len(f) > 2 && f[0] == "#" {
+			listed[f[1]+" "+f[2]] = true
+		}
+	}
 	// Requires that tidy let go with the stand-ins are in go.mod all the same.
 	var kept []string
 	for _, q := range planned.Require {
-		if l := fmt.Sprintf("# %s %s", q.Mod.Path, q.Mod.Version); !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(l) + `\b`).Match(txt) {
-			kept = append(kept, l+"\n## explicit\n")
+		if m := q.Mod.Path + " " + q.Mod.Version; !listed[m] {
+			kept = append(kept, "# "+m+"\n## explicit\n")
 		}
 	}
 	slices.Sort(kept)
